@@ -1,0 +1,1 @@
+"""Tables of samples, the readers that make them, and decoded pictures."""
