@@ -1,0 +1,1 @@
+"""Networks: backbones, parts, heads, the recogniser that joins them, and the bundle that keeps them."""

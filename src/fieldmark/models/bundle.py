@@ -1,0 +1,202 @@
+"""The bundle: one folder of safetensors and JSON that anything which predicts needs, and nothing else.
+
+    bundle.json           format, model spec, classes, lineage, preprocessing, temperature, training, results
+    weights.safetensors   the recogniser's tensors
+    README.md             the model card
+
+Nothing in it is ever unpickled. ``read_info`` needs no torch.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import fieldmark
+from fieldmark.errors import BundleError
+from fieldmark.records import Preprocessing
+
+if TYPE_CHECKING:
+    from fieldmark.models.build import ModelSpec
+    from fieldmark.models.recognizer import Recognizer
+
+#: Raised with every change that older code can't read.
+FORMAT = 1
+
+INFO_FILE = "bundle.json"
+WEIGHTS_FILE = "weights.safetensors"
+
+Scalar = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class BundleInfo:
+    """All of a bundle but its tensors.
+
+    Attributes:
+        classes: the class names, in the order of the logits.
+        preprocessing: how a decoded picture becomes the network's input.
+        model: the recogniser's spec as JSON data.
+        rank_names: the names of the lineage's ranks, coarse to fine.
+        lineage: class → names, coarse to fine, ending in the class; empty where there is no lineage.
+        part_names: the names of the head's parts.
+        temperature: positive; logits are divided by it before the softmax.
+        training: the training options, flat.
+        data_fingerprint: fingerprint of the table it was trained on.
+        results: measured figures, by name.
+        fieldmark_version: the version that wrote it.
+    """
+
+    classes: tuple[str, ...]
+    preprocessing: Preprocessing
+    model: Mapping[str, object]
+    rank_names: tuple[str, ...] = ("class",)
+    lineage: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    part_names: tuple[str, ...] = ("whole picture",)
+    temperature: float = 1.0
+    training: Mapping[str, Scalar] = field(default_factory=dict)
+    data_fingerprint: str = ""
+    results: Mapping[str, float] = field(default_factory=dict)
+    fieldmark_version: str = fieldmark.__version__
+
+
+def save_bundle(folder: Path, recognizer: "Recognizer", info: BundleInfo) -> None:
+    """Write a bundle, atomically; a bundle that is already there is replaced.
+
+    Args:
+        folder: the bundle's folder.
+        recognizer: the weights to keep.
+        info: everything else.
+    """
+    from safetensors.torch import save_file
+
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    tensors = {name: tensor.detach().contiguous() for name, tensor in recognizer.state_dict().items()}
+    save_file(tensors, partial / WEIGHTS_FILE, metadata={"format": "pt"})
+    data = {"format": FORMAT, **asdict(info)}
+    (partial / INFO_FILE).write_text(json.dumps(data, indent=2, ensure_ascii=False), encoding="utf-8")
+    (partial / "README.md").write_text(_model_card(info), encoding="utf-8")
+    retired = folder.with_name(folder.name + ".retired")
+    shutil.rmtree(retired, ignore_errors=True)
+    if folder.exists():
+        folder.rename(retired)
+    partial.rename(folder)
+    shutil.rmtree(retired, ignore_errors=True)
+
+
+def read_info(folder: Path) -> BundleInfo:
+    """Read a bundle without its tensors.
+
+    Args:
+        folder: a bundle, or a run folder that holds one.
+
+    Raises:
+        BundleError: there is no bundle, or it can't be read.
+    """
+    path = find_bundle(folder) / INFO_FILE
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        found = data.pop("format")
+        if found != FORMAT:
+            raise BundleError(
+                f"{path} has format {found}; this version reads {FORMAT}.",
+                f"Use the version of Fieldmark that wrote it ({data.get('fieldmark_version')}).",
+            )
+        preprocessing = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in data.pop("preprocessing").items()
+        }
+        lineage = {name: tuple(names) for name, names in data.pop("lineage").items()}
+        plain = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+        return BundleInfo(preprocessing=Preprocessing(**preprocessing), lineage=lineage, **plain)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BundleError(f"{path} can't be read: {error}.", "Export or train the bundle again.") from error
+
+
+def load_bundle(folder: Path) -> tuple["Recognizer", BundleInfo]:
+    """Read a bundle with its recogniser, in evaluation mode.
+
+    Args:
+        folder: a bundle, or a run folder that holds one.
+
+    Raises:
+        BundleError: there is no bundle, or it can't be read.
+    """
+    import safetensors
+    from safetensors.torch import load_file
+
+    from fieldmark.models.build import build_recognizer
+
+    info = read_info(folder)
+    path = find_bundle(folder) / WEIGHTS_FILE
+    recognizer = build_recognizer(spec_from_json(info.model))
+    try:
+        recognizer.load_state_dict(load_file(path))
+    except (OSError, RuntimeError, safetensors.SafetensorError) as error:
+        first = str(error).splitlines()[0]
+        raise BundleError(f"{path} can't be read: {first}", "Train or copy the bundle again.") from error
+    return recognizer.eval(), info
+
+
+def find_bundle(folder: Path) -> Path:
+    """Return the bundle's folder, given it or the run that holds it.
+
+    Raises:
+        BundleError: there is none.
+    """
+    for candidate in (folder, folder / "bundle", folder.with_name(folder.name + ".retired")):
+        if (candidate / INFO_FILE).is_file():
+            return candidate
+    if (folder / "checkpoints").is_dir():
+        raise BundleError(f"The run {folder} has not finished.", "Finish it with --resume, then try again.")
+    raise BundleError(f"There is no bundle in {folder}.", "Give the folder that `fieldmark train --out` wrote.")
+
+
+def spec_from_json(data: Mapping[str, object]) -> "ModelSpec":
+    """Turn a model spec's JSON data back into the spec.
+
+    Raises:
+        BundleError: it isn't such data.
+    """
+    from fieldmark.models.backbones import BackboneSpec
+    from fieldmark.models.build import ModelSpec
+
+    rest = dict(data)
+    given = rest.pop("backbone", None)
+    if not isinstance(given, Mapping):
+        raise BundleError("The bundle names no backbone.", "Train the bundle again.")
+    backbone = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+    try:
+        return ModelSpec(backbone=BackboneSpec(**backbone), **rest)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise BundleError(f"The bundle's model can't be read: {error}.", "Train the bundle again.") from error
+
+
+def _model_card(info: BundleInfo) -> str:
+    backbone = info.model.get("backbone")
+    name = backbone.get("name") if isinstance(backbone, Mapping) else "unknown"
+    lines = [
+        "# A Fieldmark recogniser",
+        "",
+        f"{len(info.classes)} classes, backbone `{name}`, {info.preprocessing.resolution} px, "
+        f"written by Fieldmark {info.fieldmark_version}.",
+        "",
+        f"Trained on data with fingerprint `{info.data_fingerprint}`, weights: {info.training.get('weights') or 'none'}.",
+        "",
+        "## Results",
+        "",
+        *([f"- {key}: {value:.4f}" for key, value in info.results.items()] or ["None measured yet."]),
+        "",
+        "## Training",
+        "",
+        *[f"- {key}: {value}" for key, value in info.training.items()],
+        "",
+        "## Limits",
+        "",
+        "It knows only the classes in `bundle.json`; a picture of anything else gets one of their names.",
+        "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,31 @@
+"""One linear map from part vectors to evidence."""
+
+import torch
+from torch import Tensor, nn
+
+
+class LinearHead(nn.Module):
+    """Evidence of part k for class n: presence_k · (w_kn · vector_k).
+
+    With the whole picture as the only part this is the plain pooled classifier.
+
+    Args:
+        feature_dim: length C of the part vectors.
+        parts: number K of parts.
+        classes: number N of classes.
+        dropout: share of vector entries that are zeroed in training, in 0..1.
+    """
+
+    additive = True
+
+    def __init__(self, feature_dim: int, parts: int, classes: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.weight = nn.Parameter(torch.empty(parts, classes, feature_dim))
+        self.bias = nn.Parameter(torch.zeros(classes))
+        nn.init.trunc_normal_(self.weight, std=feature_dim**-0.5)
+
+    def forward(self, vectors: Tensor, presence: Tensor) -> Tensor:
+        """Turn vectors (B, K, C) and presence (B, K) into evidence (B, K, N) in log-odds."""
+        evidence = torch.einsum("bkc,knc->bkn", self.dropout(vectors), self.weight)
+        return evidence * presence.unsqueeze(-1)

@@ -1,0 +1,1 @@
+"""Training: the only importer of Lightning Fabric."""

@@ -1,0 +1,190 @@
+"""The options of supervised training: one flat record, checked when it is made."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fieldmark.errors import ConfigError, unknown_name
+
+#: An option's value, as JSON can hold it.
+OptionValue = str | int | float | bool | None | tuple[int, ...]
+
+PRECISIONS = ("auto", "32", "bf16")
+INITIAL_HEADS = ("random", "logistic")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """Options of supervised training.
+
+    Attributes:
+        backbone: a timm name, or ``torchvision:NAME``.
+        backbone_options: keyword arguments of the network, such as ``{"pad_type": "same"}``.
+        weights: ``"none"`` (from scratch), ``"hub"`` (the library's own, from the network) or a safetensors file.
+        mean: mean per RGB channel (0..1) that the weights want; ``None`` takes what the library says.
+        std: standard deviation per RGB channel (0..1); ``None`` takes what the library says.
+        head: the head's name.
+        initial_head: ``"random"``, or ``"logistic"``: logistic regression on the frozen features, so that the
+            first steps do not spoil pretrained features (LP-FT: Kumar et al., ICLR 2022).
+        freeze_to_stride: layers up to this stride keep their weights; 0 trains all.
+        resolution: side of the square training input in pixels.
+        epochs: passes over the training rows at ``resolution``.
+        finish_epochs: further passes at ``finish_resolution`` (FixRes: Touvron et al., NeurIPS 2019).
+        finish_resolution: side in pixels of those passes, and of prediction; 0 means ``resolution``.
+        batch_size: pictures a step, over all processes.
+        learning_rate: AdamW's peak learning rate.
+        head_learning_rate: the head's own peak learning rate.
+        weight_decay: AdamW's decay of matrices and filters; biases and norms have none.
+        warmup_epochs: epochs of linear warm-up before the cosine.
+        label_smoothing: share of probability spread over all classes, in 0..1.
+        dropout: share of part-vector entries zeroed, in 0..1.
+        ema_decay: decay a step of the averaged weights that are kept; 0 keeps the last weights.
+        class_balanced: draw every class equally often.
+        flip: mirror half of the pictures.
+        crop_scale: smallest area of a random crop, as a share of the picture; 1 never crops.
+        rotation: largest rotation either way, in degrees.
+        color: largest relative change of brightness, contrast and saturation.
+        mixup: Beta parameter of mixup (Zhang et al., ICLR 2018); 0 never mixes.
+        seed: of weights, order and augmentation.
+        precision: ``"bf16"`` autocast, ``"32"``, or ``"auto"``: bf16 where the processor has instructions for it.
+        time_limit: minutes that training may take; epochs are cut to fit. ``None`` is no limit.
+    """
+
+    backbone: str = "resnet18"
+    backbone_options: Mapping[str, OptionValue] = field(default_factory=dict)
+    weights: str = "none"
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
+    head: str = "linear"
+    initial_head: str = "random"
+    freeze_to_stride: int = 0
+    resolution: int = 160
+    epochs: int = 30
+    finish_epochs: int = 0
+    finish_resolution: int = 0
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    head_learning_rate: float = 3e-3
+    weight_decay: float = 0.05
+    warmup_epochs: float = 1.0
+    label_smoothing: float = 0.1
+    dropout: float = 0.2
+    ema_decay: float = 0.995
+    class_balanced: bool = False
+    flip: bool = True
+    crop_scale: float = 0.4
+    rotation: float = 12.0
+    color: float = 0.3
+    mixup: float = 0.0
+    seed: int = 0
+    precision: str = "auto"
+    time_limit: float | None = None
+
+    def __post_init__(self) -> None:
+        _check_names(self)
+        _check_ranges(self)
+
+    @property
+    def final_resolution(self) -> int:
+        """Side in pixels at which the trained recogniser predicts."""
+        return self.finish_resolution or self.resolution
+
+    @property
+    def total_epochs(self) -> int:
+        """Passes at either resolution."""
+        return self.epochs + self.finish_epochs
+
+    def to_json(self) -> str:
+        """Return the options as JSON; ``from_json`` gives them back."""
+        return json.dumps(dataclasses.asdict(self), indent=2)
+
+    @staticmethod
+    def from_json(text: str) -> "TrainConfig":
+        """Read options that ``to_json`` wrote.
+
+        Raises:
+            ConfigError: not JSON, an unknown option, or a value out of range.
+        """
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            raise ConfigError(f"The options are not JSON: {error}.") from error
+        return config_from_mapping(data)
+
+    @staticmethod
+    def load(path: Path) -> "TrainConfig":
+        """Read the options in a JSON file.
+
+        Raises:
+            ConfigError: no such file, or its options are not valid.
+        """
+        try:
+            return TrainConfig.from_json(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"{path} can't be read: {error.strerror}.", "Name a JSON file of options.") from error
+
+
+def config_from_mapping(options: Mapping[str, OptionValue | Mapping[str, OptionValue]]) -> TrainConfig:
+    """Build options from names and values; lists become tuples.
+
+    Raises:
+        ConfigError: an unknown option (the message lists the valid ones), or a value out of range.
+    """
+    valid = {entry.name for entry in dataclasses.fields(TrainConfig)}
+    for name in options:
+        if name not in valid:
+            raise unknown_name("training option", name, valid)
+    plain = {key: _frozen(value) for key, value in options.items()}
+    return TrainConfig(**plain)  # type: ignore[arg-type]
+
+
+def _frozen(value: object) -> object:
+    if isinstance(value, list):
+        return tuple(value)
+    if isinstance(value, Mapping):
+        return {key: _frozen(inner) for key, inner in value.items()}
+    return value
+
+
+def _check_names(config: TrainConfig) -> None:
+    for kind, name, valid in (
+        ("precision", config.precision, PRECISIONS),
+        ("initial head", config.initial_head, INITIAL_HEADS),
+    ):
+        if name not in valid:
+            raise unknown_name(kind, name, valid)
+
+
+#: Option → (smallest, largest) value; both allowed.
+_RANGES: dict[str, tuple[float, float]] = {
+    "resolution": (16, 4096),
+    "finish_resolution": (0, 4096),
+    "epochs": (1, 1e5),
+    "finish_epochs": (0, 1e5),
+    "batch_size": (2, 1e5),
+    "learning_rate": (1e-12, 100),
+    "head_learning_rate": (1e-12, 100),
+    "weight_decay": (0, 10),
+    "warmup_epochs": (0, 1e5),
+    "label_smoothing": (0, 0.99),
+    "dropout": (0, 0.99),
+    "ema_decay": (0, 0.999999),
+    "crop_scale": (0.01, 1),
+    "rotation": (0, 180),
+    "color": (0, 0.9),
+    "mixup": (0, 10),
+    "time_limit": (0.01, 1e6),
+}
+
+
+def _check_ranges(config: TrainConfig) -> None:
+    for name, (low, high) in _RANGES.items():
+        value = getattr(config, name)
+        if value is None and name == "time_limit":
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            raise ConfigError(f"{name} can't be {value!r}.", f"Give a number from {low:g} to {high:g}.")
+    if config.finish_epochs and not config.finish_resolution:
+        raise ConfigError("finish_epochs needs finish_resolution.", "Give both, such as 3 and 224.")
