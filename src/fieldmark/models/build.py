@@ -44,4 +44,4 @@ def build_recognizer(spec: ModelSpec, *, pretrained: bool = False) -> Recognizer
     backbone = build_backbone(spec.backbone, pretrained=pretrained)
     parts: nn.Module = WholePicture()
     head = HEADS[spec.head](backbone.feature_dim, len(WholePicture.names), spec.classes, spec.dropout)
-    return Recognizer(backbone, parts, head)
+    return Recognizer(backbone, parts, head, spec.classes)

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import fieldmark
 from fieldmark.errors import BundleError
@@ -106,11 +106,11 @@ def read_info(folder: Path) -> BundleInfo:
                 f"{path} has format {found}; this version reads {FORMAT}.",
                 f"Use the version of Fieldmark that wrote it ({data.get('fieldmark_version')}).",
             )
-        preprocessing = {
+        preprocessing: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in data.pop("preprocessing").items()
         }
         lineage = {name: tuple(names) for name, names in data.pop("lineage").items()}
-        plain = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+        plain: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
         return BundleInfo(preprocessing=Preprocessing(**preprocessing), lineage=lineage, **plain)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BundleError(f"{path} can't be read: {error}.", "Export or train the bundle again.") from error
@@ -184,7 +184,8 @@ def _model_card(info: BundleInfo) -> str:
         f"{len(info.classes)} classes, backbone `{name}`, {info.preprocessing.resolution} px, "
         f"written by Fieldmark {info.fieldmark_version}.",
         "",
-        f"Trained on data with fingerprint `{info.data_fingerprint}`, weights: {info.training.get('weights') or 'none'}.",
+        f"Trained on data with fingerprint `{info.data_fingerprint}`; "
+        f"weights it began with: {info.training.get('weights', 'none')}.",
         "",
         "## Results",
         "",

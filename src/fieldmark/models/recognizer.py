@@ -1,5 +1,6 @@
 """The recogniser: every prediction is a sum over parts."""
 
+import torch
 from torch import Tensor, nn
 
 from fieldmark.models.backbones.contract import Backbone
@@ -12,14 +13,16 @@ class Recognizer(nn.Module):
     Args:
         backbone: meets the backbone contract.
         parts: turns features (B, C, H, W) into maps (B, K + 1, H, W).
-        head: turns vectors (B, K, C) and presence (B, K) into evidence (B, K, N); has a ``bias`` (N).
+        head: turns vectors (B, K, C) and presence (B, K) into evidence (B, K, N).
+        classes: number N of classes.
     """
 
-    def __init__(self, backbone: Backbone, parts: nn.Module, head: nn.Module) -> None:
+    def __init__(self, backbone: Backbone, parts: nn.Module, head: nn.Module, classes: int) -> None:
         super().__init__()
         self.backbone = backbone
         self.parts = parts
         self.head = head
+        self.bias = nn.Parameter(torch.zeros(classes))
 
     def evidence(self, x: Tensor) -> Tensor:
         """Return the log-odds (B, K, N) that each part of the pictures (B, 3, H, W) gives each class."""
@@ -31,5 +34,4 @@ class Recognizer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits (B, N) of normalised pictures (B, 3, H, W)."""
-        logits: Tensor = self.evidence(x).sum(1) + self.head.bias
-        return logits
+        return self.evidence(x).sum(1) + self.bias

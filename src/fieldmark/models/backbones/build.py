@@ -80,5 +80,6 @@ def _read(path: Path) -> dict[str, Tensor]:
         return safetensors.torch.load_file(path)
     except safetensors.SafetensorError as error:
         raise ModelError(
-            f"{path} is not a safetensors file ({error}).", "Convert it to safetensors; nothing else is opened."
+            f"{path} is not a safetensors file ({error}).",
+            "Convert it to safetensors; nothing else is opened.",
         ) from error

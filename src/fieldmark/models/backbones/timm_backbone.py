@@ -1,6 +1,7 @@
 """Any network of timm as a backbone."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 import timm
 import torch
@@ -35,6 +36,11 @@ class TimmBackbone(nn.Module):
             std=spec.std or tuple(config["std"]),
         )
         self._channels_last = getattr(self.network, "output_fmt", "NCHW") == "NHWC"
+        # timm's networks are plain modules to the type checker; these are the two methods used of them.
+        self._features: Callable[[Tensor], Tensor] = self.network.forward_features  # type: ignore[assignment]
+        self._token_grid: Callable[[torch.Size], tuple[int, int]] | None = getattr(
+            getattr(self.network, "patch_embed", None), "dynamic_feat_size", None
+        )
         side = self.preprocessing.resolution
         with torch.no_grad():
             probe = self.eval().forward_features(torch.zeros(1, 3, side, side))
@@ -45,10 +51,11 @@ class TimmBackbone(nn.Module):
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Turn pictures (B, 3, H, W) into features (B, C, H / stride, W / stride)."""
-        features: Tensor = self.network.forward_features(x)
+        features = self._features(x)
         if features.ndim == 3:  # (B, prefix + H·W, C) of a transformer
             tokens = features[:, getattr(self.network, "num_prefix_tokens", 0) :]
-            rows, columns = self.network.patch_embed.dynamic_feat_size(x.shape[-2:])
+            side = math.isqrt(tokens.shape[1])
+            rows, columns = self._token_grid(x.shape[-2:]) if self._token_grid else (side, side)
             return tokens.transpose(1, 2).reshape(len(x), -1, rows, columns)
         return features.permute(0, 3, 1, 2) if self._channels_last else features
 

@@ -33,11 +33,13 @@ class TorchvisionBackbone(nn.Module):
         if spec.name not in names:
             raise unknown_name("torchvision network", spec.name, names)
         network = _create(spec, pretrained)
-        if not isinstance(getattr(network, "features", None), nn.Module):
+        features = getattr(network, "features", None)
+        if not isinstance(features, nn.Sequential):
             raise ConfigError(
-                f"torchvision's {spec.name} keeps no `features`.", f"Use timm's network: --backbone {spec.name}."
+                f"torchvision's {spec.name} keeps no `features`.",
+                f"Use timm's network: --backbone {spec.name}.",
             )
-        self.features: nn.Sequential = network.features
+        self.features = features
         proposed = Preprocessing(_PROPOSED_RESOLUTION)
         self.preprocessing = Preprocessing(
             proposed.resolution, mean=spec.mean or proposed.mean, std=spec.std or proposed.std

@@ -22,7 +22,6 @@ class LinearHead(nn.Module):
         super().__init__()
         self.dropout = nn.Dropout(dropout)
         self.weight = nn.Parameter(torch.empty(parts, classes, feature_dim))
-        self.bias = nn.Parameter(torch.zeros(classes))
         nn.init.trunc_normal_(self.weight, std=feature_dim**-0.5)
 
     def forward(self, vectors: Tensor, presence: Tensor) -> Tensor:

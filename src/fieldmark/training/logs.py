@@ -1,0 +1,42 @@
+"""The log of a run: log.csv, rewritten whole each epoch, and TensorBoard events."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch.utils.tensorboard import SummaryWriter
+
+from fieldmark.training.checkpoint import LogRow
+
+#: The columns of log.csv.
+COLUMNS = (
+    "epoch",
+    "stage",
+    "resolution",
+    "learning_rate",
+    "train_loss",
+    "val_loss",
+    "val_top1",
+    "seconds",
+    "images_per_second",
+)
+
+
+def write_csv(path: Path, rows: Sequence[LogRow]) -> None:
+    """Write all rows to a CSV file, atomically; empty where a value is missing."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text.getvalue(), encoding="utf-8")
+    partial.replace(path)
+
+
+def write_tensorboard(folder: Path, row: LogRow) -> None:
+    """Append one epoch's figures to the TensorBoard events of a run."""
+    with SummaryWriter(str(folder)) as writer:
+        for name, value in row.items():
+            if isinstance(value, int | float) and name not in ("epoch", "resolution"):
+                writer.add_scalar(name, value, int(row["epoch"] or 0))

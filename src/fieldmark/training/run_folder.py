@@ -1,0 +1,61 @@
+"""The folder of a run: made once, never overwritten, taken up again only with the same options and data."""
+
+import dataclasses
+from pathlib import Path
+
+from fieldmark.data.table import Table
+from fieldmark.errors import ConfigError
+from fieldmark.training.config import TrainConfig
+
+CONFIG_FILE = "config.json"
+TABLE_FILE = "table.parquet"
+LOG_FILE = "log.csv"
+CHECKPOINTS = "checkpoints"
+BUNDLE = "bundle"
+
+#: Options that may differ when a run is taken up again.
+_MAY_CHANGE = ("time_limit",)
+
+
+def open_run(out: Path, config: TrainConfig, table: Table, *, resume: bool) -> None:
+    """Make a run's folder, or check that an interrupted run can go on.
+
+    Args:
+        out: the run's folder.
+        config: the options of this start.
+        table: the rows of this start.
+        resume: take up the run that is there, if there is one.
+
+    Raises:
+        ConfigError: the folder is in use and ``resume`` is not given, or it holds a run of other options or data.
+    """
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"{out} is a file.", "Name a folder with --out.")
+    if (out / CONFIG_FILE).is_file():
+        if not resume:
+            raise ConfigError(f"{out} already holds a run.", "Go on with it (--resume) or name another --out.")
+        _check_same(out, config, table)
+        return
+    if out.is_dir() and any(out.iterdir()):
+        raise ConfigError(f"{out} is not empty and holds no run.", "Name an empty or new folder with --out.")
+    out.mkdir(parents=True, exist_ok=True)
+    table.save(out / TABLE_FILE)
+    partial = out / (CONFIG_FILE + ".partial")
+    partial.write_text(config.to_json(), encoding="utf-8")
+    partial.replace(out / CONFIG_FILE)
+
+
+def _check_same(out: Path, config: TrainConfig, table: Table) -> None:
+    before = TrainConfig.load(out / CONFIG_FILE)
+    changed = [
+        f"{entry.name} was {getattr(before, entry.name)!r}, now {getattr(config, entry.name)!r}"
+        for entry in dataclasses.fields(TrainConfig)
+        if entry.name not in _MAY_CHANGE and getattr(before, entry.name) != getattr(config, entry.name)
+    ]
+    if changed:
+        raise ConfigError(
+            f"The run in {out} had other options: {'; '.join(changed)}.",
+            "Give the same, or name another --out.",
+        )
+    if Table.load(out / TABLE_FILE).fingerprint() != table.fingerprint():
+        raise ConfigError(f"The run in {out} was made from other data.", "Give the same data, or name another --out.")
