@@ -42,12 +42,19 @@ class TimmBackbone(nn.Module):
             getattr(self.network, "patch_embed", None), "dynamic_feat_size", None
         )
         side = self.preprocessing.resolution
-        with torch.no_grad():
-            probe = self.eval().forward_features(torch.zeros(1, 3, side, side))
+        probe = self.eval().forward_features(torch.zeros(1, 3, side, side))
+        self._retire_unused(probe)
         self.train()
         self.feature_dim = probe.shape[1]
         info = getattr(self.network, "feature_info", None)
         self.stride = int(info[-1]["reduction"]) if info else side // probe.shape[2]
+
+    def _retire_unused(self, probe: Tensor) -> None:
+        """Take parameters that no feature depends on (a norm of the removed head) out of training."""
+        parameters = list(self.network.parameters())
+        used = torch.autograd.grad(probe.sum(), parameters, allow_unused=True)
+        for parameter, gradient in zip(parameters, used, strict=True):
+            parameter.requires_grad_(gradient is not None)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Turn pictures (B, 3, H, W) into features (B, C, H / stride, W / stride)."""

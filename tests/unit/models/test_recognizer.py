@@ -1,0 +1,105 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from fieldmark.errors import BundleError, ConfigError
+from fieldmark.models.backbones import BackboneSpec
+from fieldmark.models.build import ModelSpec, build_recognizer
+from fieldmark.models.bundle import BundleInfo, load_bundle, read_info, save_bundle
+from fieldmark.models.heads import LinearHead
+from fieldmark.models.pooling import pool_parts
+from fieldmark.records import Preprocessing
+
+SPEC = ModelSpec(BackboneSpec("resnet10t", {"channels": (8, 16, 24, 32)}), classes=5)
+
+
+def info() -> BundleInfo:
+    from dataclasses import asdict
+
+    return BundleInfo(
+        classes=("a", "b", "c", "d", "é"),
+        preprocessing=Preprocessing(64, mean=(0.1, 0.2, 0.3)),
+        model=asdict(SPEC),
+        rank_names=("genus", "species"),
+        lineage={"a": ("x", "a")},
+        training={"weights": "none", "epochs": 3},
+        results={"top1": 0.5},
+    )
+
+
+def test_logits_are_the_sum_of_evidence_and_bias() -> None:
+    recognizer = build_recognizer(SPEC).eval()
+    torch.nn.init.normal_(recognizer.bias)
+    x = torch.randn(3, 3, 64, 64)
+    assert torch.allclose(recognizer(x), recognizer.evidence(x).sum(1) + recognizer.bias, atol=1e-5)
+
+
+def test_the_whole_picture_is_average_pooling() -> None:
+    recognizer = build_recognizer(SPEC).eval()
+    x = torch.randn(2, 3, 64, 64)
+    pooled = recognizer.backbone.forward_features(x).mean((2, 3))
+    assert torch.allclose(recognizer(x), pooled @ recognizer.head.weight[0].T + recognizer.bias, atol=1e-4)
+
+
+def test_pooling_is_the_literal_weighted_mean() -> None:
+    features = torch.randn(2, 7, 3, 4)
+    maps = torch.randn(2, 4, 3, 4).softmax(1)
+    vectors, presence = pool_parts(features, maps)
+    for b in range(2):
+        for k in range(3):
+            literal = sum(maps[b, k, i, j] * features[b, :, i, j] for i in range(3) for j in range(4))
+            assert torch.allclose(vectors[b, k], literal / maps[b, k].sum(), atol=1e-5)
+            assert presence[b, k] == maps[b, k].max()
+
+
+def test_a_hidden_part_gives_no_evidence() -> None:
+    head = LinearHead(feature_dim=6, parts=2, classes=3).eval()
+    evidence = head(torch.randn(1, 2, 6), torch.tensor([[1.0, 0.0]]))
+    assert (evidence[:, 1] == 0).all()
+    assert (evidence[:, 0] != 0).all()
+
+
+def test_unknown_head_lists_the_valid_ones() -> None:
+    with pytest.raises(ConfigError, match="head") as caught:
+        build_recognizer(ModelSpec(SPEC.backbone, 5, head="liner"))
+    assert "'linear'" in caught.value.cure
+
+
+def test_bundle_gives_back_weights_and_everything_else(tmp_path: Path) -> None:
+    recognizer = build_recognizer(SPEC).eval()
+    save_bundle(tmp_path / "run" / "bundle", recognizer, info())
+    again, read = load_bundle(tmp_path / "run")
+    x = torch.randn(2, 3, 64, 64)
+    assert torch.equal(again(x), recognizer(x))
+    assert not again.training
+    assert read.classes == info().classes
+    assert read.preprocessing == info().preprocessing
+    assert read.lineage == {"a": ("x", "a")}
+    assert {path.name for path in (tmp_path / "run" / "bundle").iterdir()} == {
+        "bundle.json",
+        "weights.safetensors",
+        "README.md",
+    }
+
+
+def test_saving_again_replaces_the_bundle_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    for _ in range(2):
+        save_bundle(tmp_path / "bundle", build_recognizer(SPEC), info())
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_missing_unfinished_and_damaged_bundles_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="no bundle"):
+        read_info(tmp_path)
+    (tmp_path / "checkpoints").mkdir()
+    with pytest.raises(BundleError, match="not finished") as caught:
+        read_info(tmp_path)
+    assert "--resume" in caught.value.cure
+    save_bundle(tmp_path / "bundle", build_recognizer(SPEC), info())
+    (tmp_path / "bundle" / "weights.safetensors").write_bytes(b"cut off")
+    with pytest.raises(BundleError, match=r"weights\.safetensors"):
+        load_bundle(tmp_path)
+    (tmp_path / "bundle" / "bundle.json").write_text('{"format": 99}')
+    with pytest.raises(BundleError, match="format 99"):
+        read_info(tmp_path)
