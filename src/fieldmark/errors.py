@@ -58,6 +58,11 @@ class BundleError(FieldmarkError):
     """A run or bundle that can't be read."""
 
 
+#: Names that an error lists in full; of more than these it shows the nearest.
+_LISTED = 40
+_NEAREST = 5
+
+
 def unknown_name(kind: str, name: str, valid: Iterable[str]) -> ConfigError:
     """Build the error for a name that is not in a table of names.
 
@@ -67,9 +72,13 @@ def unknown_name(kind: str, name: str, valid: Iterable[str]) -> ConfigError:
         valid: the names there are.
 
     Returns:
-        The error, whose cure lists the valid names, the nearest spelling first.
+        The error, whose cure lists the valid names, the nearest spelling first; of very many only the nearest.
     """
     names = sorted(valid)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, names, n=_NEAREST, cutoff=0.5)
     hint = f"Did you mean {near[0]!r}? " if near else ""
-    return ConfigError(f"There is no {kind} {name!r}.", f"{hint}Valid names: {', '.join(names)}.")
+    if len(names) <= _LISTED:
+        listing = f"Valid names: {', '.join(names)}."
+    else:
+        listing = f"The nearest of {len(names):,} names: {', '.join(near) or ', '.join(names[:_NEAREST])}."
+    return ConfigError(f"There is no {kind} {name!r}.", hint + listing)

@@ -74,7 +74,7 @@ def test_layers_to_stride_are_the_first_ones() -> None:
 
 def test_unknown_names_show_the_nearest() -> None:
     with pytest.raises(ConfigError) as caught:
-        build_backbone(BackboneSpec("mobilenetv2_10"))
+        build_backbone(BackboneSpec("mobilenetv2_1000"))
     assert "'mobilenetv2_100'" in caught.value.cure
     with pytest.raises(ConfigError, match="library"):
         build_backbone(BackboneSpec("keras:vgg16"))
