@@ -228,7 +228,8 @@ class BirdPainter:
     def _eye(self) -> None:
         canvas, anatomy = self.canvas, self.anatomy
         ring = self.paint["eye ring"].colour
-        stencil = canvas.stencil(anatomy.eye(0.50))
+        # An eye without a ring is the eye alone, so that a crown or throat reaching up to it keeps its label.
+        stencil = canvas.stencil(anatomy.eye(0.27 if ring is None else 0.50))
         canvas.inside(stencil, ring, "eye ring")
         canvas.tint(anatomy.eye(0.27), (24, 20, 22))
         x, y = anatomy.head.point(0.38, -0.14)

@@ -170,7 +170,7 @@ def occlude(rng: np.random.Generator, image: Image.Image, labels: Image.Image, s
             draw.line((x - tilt, 0, x + tilt, size), fill=colour if value is None else value, width=width)
         return
     count = int(rng.integers(1, 4)) if kind == 1 else int(rng.integers(4, 8))
-    reach = (0.07, 0.11) if kind == 1 else (0.03, 0.06)
+    reach = (0.08, 0.14) if kind == 1 else (0.04, 0.07)
     middle = np.array([rng.uniform(x0, x1), rng.uniform(y0, y1)])
     for _ in range(count):
         spot = middle + rng.normal(0, 0.10 * size, 2)

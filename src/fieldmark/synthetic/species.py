@@ -224,7 +224,7 @@ _GENERA = (
     Genus(
         name="Cauderia",
         group="Fenflit",
-        build=Build(0.46, 26, 0.23, 0.03, "thin", 0.17, 0.10, 0.95, 0.26, 0.22),
+        build=Build(0.46, 26, 0.23, 0.03, "thin", 0.17, 0.10, 0.82, 0.26, 0.22),
         plumage=_SLATE,
         base={},
         first=("tail", "white-tipped"),
@@ -304,7 +304,7 @@ _GENERA = (
     Genus(
         name="Furcalia",
         group="Forktern",
-        build=Build(0.40, 12, 0.23, 0.02, "thin", 0.30, 0.11, 0.80, 0.36, 0.14),
+        build=Build(0.40, 12, 0.23, 0.02, "dagger", 0.36, 0.16, 0.74, 0.36, 0.14),
         plumage=_BUFF,
         base={"rump": "plain"},
         first=("tail", "forked"),
