@@ -64,9 +64,7 @@ class Frame:
         """Take points (n, 2) from the part's frame to the bird's."""
         c, s = math.cos(self.angle), math.sin(self.angle)
         turn = np.array([[c, s], [-s, c]])
-        return np.asarray(
-            (np.asarray(points, dtype=np.float64) * self.scale) @ turn + np.asarray(self.origin)
-        )
+        return np.asarray((np.asarray(points, dtype=np.float64) * self.scale) @ turn + np.asarray(self.origin))
 
     def point(self, x: float, y: float) -> tuple[float, float]:
         """Take one point from the part's frame to the bird's."""
@@ -157,9 +155,7 @@ class Anatomy:
     def belly(self) -> Outline:
         """Return the pale underside; it overlaps the silhouette's edge."""
         return self.body.place(
-            smooth(
-                [(1.5, -0.2), (0.75, -0.12), (0.1, 0.30), (-0.7, 0.34), (-1.2, 0.3), (-0.6, 1.3), (0.7, 1.4)]
-            )
+            smooth([(1.5, -0.2), (0.75, -0.12), (0.1, 0.30), (-0.7, 0.34), (-1.2, 0.3), (-0.6, 1.3), (0.7, 1.4)])
         )
 
     def breast(self) -> Outline:
@@ -171,25 +167,13 @@ class Anatomy:
     def rump(self) -> Outline:
         """Return the rump, between back and tail; it overlaps the silhouette's edge."""
         return self.body.place(
-            smooth(
-                [(-0.44, -1.2), (-0.50, -0.42), (-0.62, 0.02), (-0.98, 0.30), (-1.12, -0.1), (-0.98, -0.7)]
-            )
+            smooth([(-0.34, -1.2), (-0.40, -0.42), (-0.58, 0.05), (-0.98, 0.34), (-1.2, -0.1), (-0.98, -0.8)])
         )
 
     def throat(self) -> Outline:
         """Return the throat, from the bill's base down the neck; it overlaps the silhouette's edge."""
         return self.head.place(
-            smooth(
-                [
-                    (1.1, 0.22),
-                    (0.72, 0.30),
-                    (0.10, 0.42),
-                    (-0.12, 0.80),
-                    (0.14, 1.24),
-                    (0.72, 1.30),
-                    (1.2, 0.8),
-                ]
-            )
+            smooth([(1.1, 0.22), (0.72, 0.30), (0.10, 0.42), (-0.12, 0.80), (0.14, 1.24), (0.72, 1.30), (1.2, 0.8)])
         )
 
     def crown(self) -> Outline:
@@ -239,41 +223,26 @@ class Anatomy:
     def wing_outline(self) -> Outline:
         """Return the folded wing."""
         return self.wing.place(
-            smooth(
-                [(0.06, -0.20), (-0.22, -0.52), (-0.80, -0.28), (-1.50, 0.22), (-0.92, 0.50), (-0.22, 0.42)]
-            )
+            smooth([(0.06, -0.20), (-0.22, -0.52), (-0.80, -0.28), (-1.50, 0.22), (-0.92, 0.50), (-0.22, 0.42)])
         )
 
     def feathers(self) -> tuple[Outline, ...]:
         """Return the lines of the wing's long feathers."""
-        lines = (
-            [(-0.62, 0.36), (-1.30, 0.24)],
-            [(-0.66, 0.18), (-1.36, 0.18)],
-            [(-0.64, -0.02), (-1.22, 0.08)],
-        )
+        lines = ([(-0.62, 0.36), (-1.30, 0.24)], [(-0.66, 0.18), (-1.36, 0.18)], [(-0.64, -0.02), (-1.22, 0.08)])
         return tuple(self.wing.place(line) for line in lines)
 
     def wing_bar(self, place: float) -> Outline:
         """Return one bar across the wing; ``place`` is how far behind the wing's bend it lies."""
         x, w = -place, 0.115
         return self.wing.place(
-            [
-                (x - w, -0.46),
-                (x + w, -0.46),
-                (x + 0.10 + w, 0.0),
-                (x + w, 0.40),
-                (x - w, 0.40),
-                (x + 0.10 - w, 0.0),
-            ]
+            [(x - w, -0.46), (x + w, -0.46), (x + 0.10 + w, 0.0), (x + w, 0.40), (x - w, 0.40), (x + 0.10 - w, 0.0)]
         )
 
     def leg(self, near: bool) -> tuple[Outline, Outline]:
         """Return the line of a leg (hip, ankle) and of its foot (heel, toe)."""
         x, y = self.body.point(0.02 if near else -0.26, 0.72)
         foot = (x + self.stride + (0.05 if near else -0.02), self.ground())
-        return np.array([(x, y), foot]), np.array(
-            [(foot[0] - 0.07, foot[1]), (foot[0] + 0.15, foot[1] + 0.01)]
-        )
+        return np.array([(x, y), foot]), np.array([(foot[0] - 0.07, foot[1]), (foot[0] + 0.15, foot[1] + 0.01)])
 
     def ground(self) -> float:
         """Return the height at which the bird stands."""
@@ -284,9 +253,7 @@ class Anatomy:
         """Return points whose box holds the bird, whatever its species' marks."""
         crest = self.head.point(-0.75 - self.build.crest, -1.0 - self.build.crest)
         ends = [self.bill.point(1.0, 0.0), self.tail.point(1.04, 0.0), (0.1, self.ground()), crest]
-        return np.concatenate(
-            [self.body.place(_CIRCLE), disc(self.head.origin, self.build.head), np.array(ends)]
-        )
+        return np.concatenate([self.body.place(_CIRCLE), disc(self.head.origin, self.build.head), np.array(ends)])
 
 
 #: The outlines of the bills: x from the base to the tip, y in half depths, down.

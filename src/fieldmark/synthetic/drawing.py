@@ -114,9 +114,7 @@ class BirdPainter:
         self.canvas = canvas
         self.anatomy = anatomy
         self.plumage = species.genus.plumage
-        self.paint: dict[str, Paint] = {
-            part: MARK_VALUES[part][value] for part, value in species.marks.items()
-        }
+        self.paint: dict[str, Paint] = {part: MARK_VALUES[part][value] for part, value in species.marks.items()}
         self.seed = seed
 
     def draw(self) -> None:
@@ -151,11 +149,7 @@ class BirdPainter:
         canvas.inside(trunk, self.plumage.back, "body")
         within = {
             name: ImageChops.multiply(canvas.stencil(outline), trunk)
-            for name, outline in (
-                ("belly", anatomy.belly()),
-                ("breast", anatomy.breast()),
-                ("rump", anatomy.rump()),
-            )
+            for name, outline in (("belly", anatomy.belly()), ("breast", anatomy.breast()), ("rump", anatomy.rump()))
         }
         canvas.inside(within["belly"], self.plumage.belly, None)
         canvas.inside(within["breast"], self.plumage.belly, "breast")
@@ -208,12 +202,9 @@ class BirdPainter:
         head = canvas.stencil(anatomy.head.place(_ROUND))
         canvas.inside(head, plumage.head, "head")
         throat = ImageChops.multiply(
-            canvas.stencil(anatomy.throat()),
-            canvas.stencil(anatomy.head.place(_ROUND), *anatomy.silhouette()),
+            canvas.stencil(anatomy.throat()), canvas.stencil(anatomy.head.place(_ROUND), *anatomy.silhouette())
         )
-        canvas.inside(
-            throat, self.paint["throat"].colour or mixed(plumage.head, plumage.belly, 0.5), "throat"
-        )
+        canvas.inside(throat, self.paint["throat"].colour or mixed(plumage.head, plumage.belly, 0.5), "throat")
         self._crown()
         self._eye()
 

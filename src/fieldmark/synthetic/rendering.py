@@ -126,11 +126,7 @@ def _place(rng: np.random.Generator, anatomy: Anatomy, side: int) -> Placement:
     turn, narrow = math.radians(rng.uniform(-15, 15)), rng.uniform(0.86, 1.0)
     c, s = math.cos(turn), math.sin(turn)
     flip = -1.0 if rng.uniform() < 0.5 else 1.0
-    matrix = (
-        np.array([[narrow, 0.0], [0.0, 1.0]])
-        @ np.array([[c, s], [-s, c]])
-        @ np.array([[flip, 0.0], [0.0, 1.0]])
-    )
+    matrix = np.array([[narrow, 0.0], [0.0, 1.0]]) @ np.array([[c, s], [-s, c]]) @ np.array([[flip, 0.0], [0.0, 1.0]])
     points = anatomy.extent() @ matrix
     low, high = points.min(axis=0), points.max(axis=0)
     scale = min(rng.uniform(0.66, 0.90) * side / (high[0] - low[0]), 0.88 * side / (high[1] - low[1]))
@@ -176,9 +172,7 @@ def _counts(labels: Image.Image) -> NDArray[np.int64]:
     return np.array(labels.histogram()[1 : len(PARTS) + 1])
 
 
-def _keypoints(
-    anatomy: Anatomy, placement: Placement, shown: NDArray[np.bool_], size: int
-) -> tuple[Keypoint, ...]:
+def _keypoints(anatomy: Anatomy, placement: Placement, shown: NDArray[np.bool_], size: int) -> tuple[Keypoint, ...]:
     leg, _ = anatomy.leg(near=True)
     places = {
         "bill": anatomy.bill.point(0.5, 0.0),

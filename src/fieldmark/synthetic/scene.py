@@ -10,16 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from fieldmark.synthetic.species import (
-    BLACK,
-    DARK,
-    ORANGE,
-    RED,
-    RUFOUS,
-    WHITE,
-    YELLOW,
-    Colour,
-)
+from fieldmark.synthetic.species import BLACK, DARK, ORANGE, RED, RUFOUS, WHITE, YELLOW, Colour
 
 #: Pairs of colours that a background runs between, top to bottom.
 _SETTINGS: tuple[tuple[Colour, Colour], ...] = (
@@ -91,9 +82,7 @@ def _blurred_clutter(
     for _ in range(rng.integers(0, 7)):
         x, y = rng.uniform(0, small, 2)
         r = rng.uniform(0.8, 3.2)
-        draw.ellipse(
-            (x - r, y - r, x + r, y + r), fill=varied(rng, _BLOSSOM[rng.integers(len(_BLOSSOM))], 14)
-        )
+        draw.ellipse((x - r, y - r, x + r, y + r), fill=varied(rng, _BLOSSOM[rng.integers(len(_BLOSSOM))], 14))
 
 
 def foreground(rng: np.random.Generator, image: Image.Image, perch: float) -> None:
@@ -112,9 +101,7 @@ def foreground(rng: np.random.Generator, image: Image.Image, perch: float) -> No
         twig = varied(rng, (96, 76, 58), 22)
         draw.line((x, y, x + dx, y + dy), fill=twig, width=max(1, round(rng.uniform(0.008, 0.024) * size)))
     for _ in range(rng.integers(0, 6)):
-        draw.polygon(
-            leaf(rng, tuple(rng.uniform(0, size, 2)), rng.uniform(0.03, 0.09) * size), fill=_green(rng)
-        )
+        draw.polygon(leaf(rng, tuple(rng.uniform(0, size, 2)), rng.uniform(0.03, 0.09) * size), fill=_green(rng))
     for _ in range(rng.integers(0, 6)):
         (x, y), r = rng.uniform(0, size, 2), rng.uniform(0.012, 0.035) * size
         berry = varied(rng, _BLOSSOM[rng.integers(len(_BLOSSOM))], 14)
@@ -209,9 +196,7 @@ def _positive(value: int) -> int:
     return 255 if value else 0
 
 
-def shaded(
-    rng: np.random.Generator, pixels: NDArray[np.float32], bird: NDArray[np.bool_]
-) -> NDArray[np.uint8]:
+def shaded(rng: np.random.Generator, pixels: NDArray[np.float32], bird: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Light a picture: a soft shadow from one side, brightness, colour temperature, feather grain and noise.
 
     Args:

@@ -353,6 +353,4 @@ def marks_between(first: Species, second: Species) -> tuple[str, ...]:
 
 def lookalike_pairs(species: tuple[Species, ...]) -> tuple[tuple[Species, Species, tuple[str, ...]], ...]:
     """Return every pair of species of one genus with the marks that separate it."""
-    return tuple(
-        (a, b, marks_between(a, b)) for a, b in combinations(species, 2) if a.genus.name == b.genus.name
-    )
+    return tuple((a, b, marks_between(a, b)) for a, b in combinations(species, 2) if a.genus.name == b.genus.name)

@@ -220,9 +220,7 @@ def _stem(picture: _Picture, species: Species) -> str:
     return f"{class_folder(picture.species, species)}/{species.name}_{picture.number + 1:04d}"
 
 
-def _draw_all(
-    root: Path, pictures: list[_Picture], settings: _Settings, progress: Progress | None
-) -> list[_Written]:
+def _draw_all(root: Path, pictures: list[_Picture], settings: _Settings, progress: Progress | None) -> list[_Written]:
     written: list[_Written] = []
     for result in _results(root, pictures, settings):
         written.append(result)
@@ -261,9 +259,7 @@ def _draw_one(root: Path, picture: _Picture, settings: _Settings) -> _Written:
     return _Written(bird.box, bird.keypoints)
 
 
-def _write_lists(
-    root: Path, catalogue: tuple[Species, ...], pictures: list[_Picture], written: list[_Written]
-) -> None:
+def _write_lists(root: Path, catalogue: tuple[Species, ...], pictures: list[_Picture], written: list[_Written]) -> None:
     def lines(name: str, rows: Iterator[str]) -> None:
         (root / name).write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
 
