@@ -1,0 +1,214 @@
+"""Evaluation of a recogniser on one split: leaks first, then accuracy and what lies behind it."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from fieldmark.data.cache import CachedImages, cache_images
+from fieldmark.data.leaks import find_leaks
+from fieldmark.data.reading import read_table
+from fieldmark.data.table import Table
+from fieldmark.errors import DataError
+from fieldmark.evaluation.figures import listed, measure, warnings_for
+from fieldmark.evaluation.outcome import Outcome
+from fieldmark.evaluation.pictures import (
+    PictureWriter,
+    confused_pairs,
+    leak_pairs,
+    recognised,
+    worst_mistakes,
+)
+from fieldmark.metrics import most_confused_pairs
+from fieldmark.models.bundle import BundleInfo
+from fieldmark.predict import load_predictor
+from fieldmark.records import BrokenRow, Leak, Progress
+from fieldmark.results import PICTURE_FOLDER, EvalResult
+
+#: Where training leaves the table of a run, seen from the run's folder.
+_TABLE_FILE = "table.parquet"
+
+PREDICTIONS_FILE = "predictions.parquet"
+
+#: Pictures handed to the predictor at once.
+_CHUNK = 128
+
+
+class ProbabilityPredictor(Protocol):
+    """What evaluation asks of a predictor."""
+
+    @property
+    def info(self) -> BundleInfo:
+        """The bundle it predicts with."""
+
+    def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Return (B, N) class probabilities of (B, R, R, 3) fitted pictures."""
+
+
+def evaluate(
+    run: Path,
+    data: Path | None = None,
+    *,
+    split: str = "test",
+    cache: Path,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> EvalResult:
+    """Evaluate a run and write evaluation.json and the folder evaluation/ into it.
+
+    Args:
+        run: the run's folder, with its bundle.
+        data: anything that ``read_table`` reads; by default the table that the run was trained on.
+        split: the split whose labelled rows are evaluated.
+        cache: folder of decoded pictures, shared by runs.
+        seed: of the bootstrap, of the pictures drawn at random, and of the splits where the data has none.
+        progress: told how far caching, then predicting, has come.
+
+    Raises:
+        BundleError: the run has no bundle, or it can't be read.
+        DataError: no such data, no labelled rows in the split, or classes that the bundle does not know.
+    """
+    predictor = load_predictor(run)
+    table = read_table(data, seed=seed) if data is not None else _table_of(run)
+    return evaluate_predictor(predictor, table, run, split=split, cache=cache, seed=seed, progress=progress)
+
+
+def evaluate_predictor(
+    predictor: ProbabilityPredictor,
+    table: Table,
+    run: Path,
+    *,
+    split: str = "test",
+    cache: Path,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> EvalResult:
+    """Evaluate any predictor on a table, as ``evaluate`` does, and write the result into ``run``.
+
+    Args:
+        predictor: gives probabilities; its bundle names the classes and the preprocessing.
+        table: all rows, those of the other splits too: leaks are looked for between them.
+        run: the folder that the result is written into.
+        split: the split whose labelled rows are evaluated.
+        cache: folder of decoded pictures, shared by runs.
+        seed: of the bootstrap and of the pictures drawn at random.
+        progress: told how far caching, then predicting, has come.
+
+    Raises:
+        DataError: no labelled rows in the split, or classes that the bundle does not know.
+    """
+    info = predictor.info
+    _check_rows(table, split)
+    _check_classes(table, split, info)
+    images = cache_images(table, info.preprocessing, cache, progress=progress)
+    leaks = _leaks_of(split, find_leaks(images.table, images))
+    outcome = _predict(predictor, images, split, progress)
+    partial = run / (PICTURE_FOLDER + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    outcome.save_predictions(partial / PREDICTIONS_FILE)
+    result = measure(outcome, info, split=split, fingerprint=images.table.fingerprint(), leaks=leaks, seed=seed)
+    broken = _broken_in(split, table, images)
+    warnings = warnings_for(outcome, info, split, {images.table.fingerprint(), table.fingerprint()})
+    result = replace(result, broken=broken, warnings=warnings)
+    result = _illustrate(result, outcome, images.table, PictureWriter(table.root, partial), seed=seed)
+    _replace_folder(partial, run / PICTURE_FOLDER)
+    result.save(run)
+    return result
+
+
+def _table_of(run: Path) -> Table:
+    path = run / _TABLE_FILE
+    if not path.is_file():
+        raise DataError(
+            f"{run} does not say which data it was trained on.",
+            f"Name the data: fieldmark evaluate {run} DATA.",
+        )
+    return Table.load(path)
+
+
+def _check_rows(table: Table, split: str) -> None:
+    if len(table.split(split).labelled()):
+        return
+    counts = table.labelled().counts() if len(table.labelled()) else {}
+    there = ", ".join(f"{name} ({count})" for name, count in counts.items()) or "none"
+    raise DataError(
+        f"No labelled rows in split {split!r}; labelled rows by split: {there}.",
+        "Name a split that has some with --split, or label some rows.",
+    )
+
+
+def _check_classes(table: Table, split: str, info: BundleInfo) -> None:
+    """Check that the bundle knows every class to be evaluated; a class of its own without rows is no fault."""
+    labels = set(table.split(split).labelled().frame["label"].unique())
+    strange = sorted(labels - set(info.classes))
+    if strange:
+        missing = sorted(set(info.classes) - set(table.classes))
+        only_bundle = f" Only in the bundle: {listed(missing)}." if missing else ""
+        raise DataError(
+            f"The bundle does not know {len(strange)} of the {len(labels)} classes in split {split!r}: "
+            f"{listed(strange)}.{only_bundle}",
+            "Evaluate on data with the bundle's classes, or rename the labels to match.",
+        )
+
+
+def _leaks_of(split: str, leaks: Sequence[Leak]) -> tuple[Leak, ...]:
+    """Keep the leaks between the split and others, the row outside it first."""
+    turned = (
+        Leak(leak.kind, leak.second, leak.first, leak.second_split, leak.first_split)
+        if leak.first_split == split
+        else leak
+        for leak in leaks
+        if leak.first_split != leak.second_split
+    )
+    return tuple(leak for leak in turned if leak.second_split == split)
+
+
+def _predict(predictor: ProbabilityPredictor, images: CachedImages, split: str, progress: Progress | None) -> Outcome:
+    frame = images.table.frame
+    wanted = frame.select(((pl.col("split") == split) & pl.col("label").is_not_null()).fill_null(False))
+    rows = np.flatnonzero(wanted.to_series().to_numpy())
+    if not len(rows):
+        raise DataError(f"Every picture of split {split!r} is broken.", "See what is wrong: fieldmark data check PATH.")
+    parts = []
+    for start in range(0, len(rows), _CHUNK):
+        parts.append(predictor.probabilities(np.asarray(images.pixels[rows[start : start + _CHUNK]])))
+        if progress is not None:
+            progress(min(start + _CHUNK, len(rows)), len(rows))
+    classes = predictor.info.classes
+    places = {name: index for index, name in enumerate(classes)}
+    chosen = frame[rows.tolist()]
+    truth = np.array([places[label] for label in chosen["label"]], dtype=np.int64)
+    return Outcome(chosen, classes, truth, np.concatenate(parts))
+
+
+def _broken_in(split: str, table: Table, images: CachedImages) -> tuple[BrokenRow, ...]:
+    wanted = set(table.split(split).labelled().frame["id"])
+    return tuple(row for row in images.broken if row.id in wanted)
+
+
+def _illustrate(result: EvalResult, outcome: Outcome, table: Table, writer: PictureWriter, *, seed: int) -> EvalResult:
+    """Add the pictures to a result whose figures are known."""
+    pairs = most_confused_pairs(outcome.truth, outcome.predicted, len(outcome.classes))
+    return replace(
+        result,
+        pairs=confused_pairs(outcome, pairs, writer),
+        worst_mistakes=worst_mistakes(outcome, writer),
+        recognised=recognised(outcome, writer, seed=seed),
+        leak_pictures=leak_pairs(result.leaks, table, outcome, writer),
+    )
+
+
+def _replace_folder(partial: Path, folder: Path) -> None:
+    """Put a finished folder in the place of an older one."""
+    retired = folder.with_name(folder.name + ".retired")
+    shutil.rmtree(retired, ignore_errors=True)
+    if folder.exists():
+        folder.rename(retired)
+    partial.rename(folder)
+    shutil.rmtree(retired, ignore_errors=True)

@@ -1,0 +1,266 @@
+"""What an evaluation found: frozen records that evaluation writes as JSON and report reads, without torch."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fieldmark.errors import DataError
+from fieldmark.records import BrokenRow, Interval, Leak
+
+#: Where a run keeps its evaluation, seen from the run's folder.
+RESULT_FILE = "evaluation.json"
+PICTURE_FOLDER = "evaluation"
+
+#: Raised with every change that older code can't read.
+FORMAT = 1
+
+Scalar = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One evaluated picture, with a thumbnail.
+
+    Attributes:
+        id: the row's id in the table.
+        path: the picture's path as the table gives it.
+        label: its true class; ``None`` where it has none.
+        predicted: the class it was called; ``None`` where it was not predicted.
+        probability: the predictor's probability of ``predicted``, in 0..1.
+        file: the thumbnail's place, seen from the run's folder; empty where there is none.
+    """
+
+    id: str
+    path: str
+    label: str | None = None
+    predicted: str | None = None
+    probability: float | None = None
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassResult:
+    """The scores of one class, each in 0..1; ``None`` where there is nothing to count.
+
+    Attributes:
+        name: the class.
+        support: its number of evaluated pictures.
+        recall: share of them that were called so.
+        precision: share of the pictures called so that are so.
+        f1: harmonic mean of the two.
+        confused_with: the class it is most often taken for; ``None`` where it never is.
+        confused_count: how often it is taken for it.
+    """
+
+    name: str
+    support: int
+    recall: float | None
+    precision: float | None
+    f1: float | None
+    confused_with: str | None = None
+    confused_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ConfusedPair:
+    """Two classes that are taken for each other; ``first`` is the one more often taken for the other.
+
+    Attributes:
+        first: a class.
+        second: a class.
+        first_as_second: pictures of ``first`` that were called ``second``.
+        second_as_first: pictures of ``second`` that were called ``first``.
+        first_support: all evaluated pictures of ``first``.
+        second_support: all evaluated pictures of ``second``.
+        rate: mistakes between the two as a share of the pictures of both, in 0..1.
+        first_mistakes: some pictures of ``first`` that were called ``second``, the surest first.
+        second_mistakes: some pictures of ``second`` that were called ``first``, the surest first.
+        first_right: some pictures of ``first`` that were recognised.
+        second_right: some pictures of ``second`` that were recognised.
+    """
+
+    first: str
+    second: str
+    first_as_second: int
+    second_as_first: int
+    first_support: int
+    second_support: int
+    rate: float
+    first_mistakes: tuple[Picture, ...] = ()
+    second_mistakes: tuple[Picture, ...] = ()
+    first_right: tuple[Picture, ...] = ()
+    second_right: tuple[Picture, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LeakPair:
+    """A leak with the thumbnails of its two pictures; ``first`` is the one outside the evaluated split."""
+
+    kind: str
+    first_split: str
+    second_split: str
+    first: Picture
+    second: Picture
+
+
+@dataclass(frozen=True, slots=True)
+class EvalResult:
+    """What an evaluation found.
+
+    Attributes:
+        fingerprint: fingerprint of the data, as ``Table.fingerprint`` gives it.
+        split: the evaluated split.
+        n: number of evaluated pictures.
+        classes: the class names, in the order of the bundle.
+        top1: share recognised at the first guess, in 0..1.
+        top5: share recognised within five guesses, in 0..1.
+        macro_recall: mean recall over the classes that occur, in 0..1.
+        nll: mean negative log likelihood, in nats.
+        ece: expected calibration error, in 0..1.
+        accuracy_by_rank: rank name → accuracy in 0..1, coarse to fine.
+        intervals: ``"top1"`` and ``"macro_recall"`` → 95 % bootstrap interval, grouped where the data has groups.
+        leaks: pairs of pictures on both sides of the evaluated split, all of them.
+        leak_counts: kind of leak → number of pairs.
+        top1_without_leaks: ``top1`` over the pictures that are in no leak; ``None`` where none is left.
+        per_class: one entry per class.
+        confusion: (truth, predicted, count) by class index, zeros left out.
+        pairs: the most confused pairs, most mistakes first.
+        worst_mistakes: mistakes with the highest probability, the surest first.
+        leak_pictures: some leaks with their pictures.
+        recognised: some pictures that were recognised.
+        broken: rows of the split that could not be evaluated.
+        resolution: side in pixels of the square input.
+        weights: the weights that training started from; ``None`` where the bundle does not say.
+        seeds: what was drawn at random → its seed.
+        cpu_hours: processor hours that training took; ``None`` where the bundle does not say.
+        training: the training options, as the bundle tells them.
+        fieldmark_version: the version that evaluated.
+        evaluated_at: when, as ISO 8601 in UTC.
+        warnings: what to bear in mind when reading the figures.
+    """
+
+    fingerprint: str
+    split: str
+    n: int
+    classes: tuple[str, ...]
+    top1: float
+    top5: float
+    macro_recall: float
+    nll: float
+    ece: float
+    accuracy_by_rank: Mapping[str, float]
+    intervals: Mapping[str, Interval]
+    per_class: tuple[ClassResult, ...]
+    confusion: tuple[tuple[int, int, int], ...]
+    resolution: int
+    fieldmark_version: str
+    evaluated_at: str
+    leaks: tuple[Leak, ...] = ()
+    leak_counts: Mapping[str, int] = field(default_factory=dict)
+    top1_without_leaks: float | None = None
+    pairs: tuple[ConfusedPair, ...] = ()
+    worst_mistakes: tuple[Picture, ...] = ()
+    leak_pictures: tuple[LeakPair, ...] = ()
+    recognised: tuple[Picture, ...] = ()
+    broken: tuple[BrokenRow, ...] = ()
+    weights: str | None = None
+    seeds: Mapping[str, int] = field(default_factory=dict)
+    cpu_hours: float | None = None
+    training: Mapping[str, Scalar] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        """Return the result as JSON with sorted keys; ``from_json`` gives it back.
+
+        Raises:
+            ValueError: a figure is infinite or no number.
+        """
+        data = {"format": FORMAT, "rank_names": list(self.accuracy_by_rank), **asdict(self)}
+        return json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+
+    @staticmethod
+    def from_json(text: str) -> "EvalResult":
+        """Read a result that ``to_json`` wrote.
+
+        Raises:
+            DataError: it isn't such a result, or another version's.
+        """
+        try:
+            data = json.loads(text)
+            found = data.pop("format")
+            if found == FORMAT:
+                return _result(data)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(
+                f"The evaluation can't be read: {error}.", "Evaluate the run again: fieldmark evaluate RUN."
+            ) from error
+        raise DataError(
+            f"The evaluation has format {found}; this version reads {FORMAT}.",
+            "Evaluate the run again: fieldmark evaluate RUN.",
+        )
+
+    def save(self, run: Path) -> Path:
+        """Write the result into a run's folder, atomically, and return the file."""
+        path = run / RESULT_FILE
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(self.to_json(), encoding="utf-8")
+        partial.replace(path)
+        return path
+
+    @staticmethod
+    def load(run: Path) -> "EvalResult":
+        """Read the result in a run's folder.
+
+        Raises:
+            DataError: the run was not evaluated, or its result can't be read.
+        """
+        path = run / RESULT_FILE
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise DataError(
+                f"{path} can't be read: {error.strerror}.",
+                f"Evaluate the run first: fieldmark evaluate {run}.",
+            ) from error
+        return EvalResult.from_json(text)
+
+
+def finite(value: float) -> float | None:
+    """Return a figure, or ``None`` where it is infinite or no number: JSON holds neither."""
+    return float(value) if math.isfinite(value) else None
+
+
+def _result(data: dict[str, Any]) -> EvalResult:
+    """Build the records inside a result; plain values pass as they are."""
+    ranks = data.pop("accuracy_by_rank")  # sorted by name in the file
+    special: dict[str, Any] = {
+        "classes": tuple(data.pop("classes")),
+        "accuracy_by_rank": {name: ranks[name] for name in data.pop("rank_names")},
+        "intervals": {name: Interval(**entry) for name, entry in data.pop("intervals").items()},
+        "per_class": tuple(ClassResult(**entry) for entry in data.pop("per_class")),
+        "confusion": tuple((row[0], row[1], row[2]) for row in data.pop("confusion")),
+        "leaks": tuple(Leak(**entry) for entry in data.pop("leaks")),
+        "pairs": tuple(_pair(entry) for entry in data.pop("pairs")),
+        "worst_mistakes": _pictures(data.pop("worst_mistakes")),
+        "leak_pictures": tuple(_leak_pair(entry) for entry in data.pop("leak_pictures")),
+        "recognised": _pictures(data.pop("recognised")),
+        "broken": tuple(BrokenRow(**entry) for entry in data.pop("broken")),
+        "warnings": tuple(data.pop("warnings")),
+    }
+    return EvalResult(**{**data, **special})
+
+
+def _pictures(entries: Sequence[dict[str, Any]]) -> tuple[Picture, ...]:
+    return tuple(Picture(**entry) for entry in entries)
+
+
+def _pair(entry: dict[str, Any]) -> ConfusedPair:
+    lists = ("first_mistakes", "second_mistakes", "first_right", "second_right")
+    return ConfusedPair(**{**entry, **{name: _pictures(entry[name]) for name in lists}})
+
+
+def _leak_pair(entry: dict[str, Any]) -> LeakPair:
+    return LeakPair(**{**entry, "first": Picture(**entry["first"]), "second": Picture(**entry["second"])})
