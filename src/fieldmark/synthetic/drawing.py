@@ -88,10 +88,14 @@ class Canvas:
 
     def inside(self, stencil: Image.Image, colour: Colour | None, part: str | None) -> None:
         """Fill a stencil; no colour leaves the colours, no part leaves the labels."""
+        box = stencil.getbbox()
+        if box is None:
+            return
+        small = stencil.crop(box)  # most parts are small: pasting the whole canvas takes most of the time
         if colour is not None:
-            self.image.paste(colour, mask=stencil)
+            self.image.paste(colour, box, small)
         if part is not None:
-            self.labels.paste(PART_VALUES[part], mask=stencil)
+            self.labels.paste(PART_VALUES[part], box, small)
 
 
 def mixed(colour: Colour, other: Colour, share: float) -> Colour:
