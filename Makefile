@@ -31,7 +31,7 @@ format: $(INSTALLED) ## Rewrite the sources in the project's format
 lint: $(INSTALLED) ## Check format, lint rules and import layers
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 types: $(INSTALLED) ## Check the types
 	@$(BIN)/mypy
