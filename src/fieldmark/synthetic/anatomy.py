@@ -249,12 +249,37 @@ class Anatomy:
         lowest = max(self.body.point(x, 1.0)[1] for x in (-0.3, 0.0, 0.3))
         return lowest + self.build.legs
 
+    def region(self, part: str) -> tuple[Outline, ...]:
+        """Return outlines that cover a part of ``PARTS`` whatever its mark; they may reach beyond it."""
+        if part == "legs":
+            return tuple(
+                capsule(tuple(line[0]), 0.05, tuple(line[1]), 0.05) for near in (True, False) for line in self.leg(near)
+            )
+        regions = {
+            "bill": (self.bill_outline(),),
+            "crown": (self.crown(),),
+            "eye ring": (self.eye(0.5),),
+            "throat": (self.throat(),),
+            "breast": (self.breast(),),
+            "wing bar": tuple(self.wing_bar(place) for place in ALL_BARS),
+            "rump": (self.rump(),),
+            "tail": (self.tail_outline(forked=False), self.tail_outline(forked=True)),
+            "head": (disc(self.head.origin, self.build.head),),
+            "wing": (self.wing_outline(),),
+            "body": self.silhouette(),
+        }
+        return regions[part]
+
     def extent(self) -> Outline:
         """Return points whose box holds the bird, whatever its species' marks."""
         crest = self.head.point(-0.75 - self.build.crest, -1.0 - self.build.crest)
         ends = [self.bill.point(1.0, 0.0), self.tail.point(1.04, 0.0), (0.1, self.ground()), crest]
         return np.concatenate([self.body.place(_CIRCLE), disc(self.head.origin, self.build.head), np.array(ends)])
 
+
+#: How far behind the wing's bend the bars of a wing with one and with two lie.
+ONE_BAR, TWO_BARS = (0.42,), (0.30, 0.66)
+ALL_BARS = ONE_BAR + TWO_BARS
 
 #: The outlines of the bills: x from the base to the tip, y in half depths, down.
 _BILLS: dict[str, list[tuple[float, float]]] = {

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw
 
-from fieldmark.synthetic.anatomy import Anatomy, Outline
+from fieldmark.synthetic.anatomy import ONE_BAR, TWO_BARS, Anatomy, Outline
 from fieldmark.synthetic.species import MARK_VALUES, PARTS, Colour, Paint, Species
 
 #: The value of each part in a mask.
@@ -111,15 +111,15 @@ class BirdPainter:
         canvas: what it is painted on.
         species: the species, for its plumage and its marks.
         anatomy: the individual's outlines.
-        seed: seeds the details of its feathers, the same for every species of the genus.
+        rng: draws the details of its feathers, the same for every species of the genus.
     """
 
-    def __init__(self, canvas: Canvas, species: Species, anatomy: Anatomy, seed: int) -> None:
+    def __init__(self, canvas: Canvas, species: Species, anatomy: Anatomy, rng: np.random.Generator) -> None:
         self.canvas = canvas
         self.anatomy = anatomy
         self.plumage = species.genus.plumage
         self.paint: dict[str, Paint] = {part: MARK_VALUES[part][value] for part, value in species.marks.items()}
-        self.seed = seed
+        self.rng = rng
 
     def draw(self) -> None:
         """Paint everything, back to front."""
@@ -164,7 +164,6 @@ class BirdPainter:
         paint, frame = self.paint["breast"], self.anatomy.chest
         if paint.colour is None:
             return
-        rng = np.random.default_rng([self.seed, 7])
         pattern = Image.new("L", breast.size, 0)
         draw = ImageDraw.Draw(pattern)
         unit = self.canvas.placement.unit()
@@ -173,7 +172,7 @@ class BirdPainter:
             draw.line(line.ravel().tolist(), fill=255, width=round(0.14 * unit), joint="curve")
         else:
             long = 0.24 if paint.pattern == "streaks" else 0.0
-            for x, y in _SPOTS + rng.uniform(-0.05, 0.05, _SPOTS.shape):
+            for x, y in _SPOTS + self.rng.uniform(-0.05, 0.05, _SPOTS.shape):
                 ends = self.canvas.placement.pixels(frame.place([(x, y), (x - long, y + 0.3 * long)]))
                 if long:
                     draw.line(ends.ravel().tolist(), fill=255, width=max(1, round(0.042 * unit)))
@@ -189,8 +188,8 @@ class BirdPainter:
         for line in anatomy.feathers():
             canvas.scratch(line, 0.022, dark)
         wing = canvas.stencil(anatomy.wing_outline())
-        places = _BARS["one bar" if paint.pattern == "one bar" else "two bars"]
-        for place in places:
+        # A wing without a bar has the place of two.
+        for place in ONE_BAR if paint.pattern == "one bar" else TWO_BARS:
             bar = ImageChops.multiply(canvas.stencil(anatomy.wing_bar(place)), wing)
             canvas.inside(bar, paint.colour, "wing bar")
 
@@ -242,6 +241,3 @@ _SPOTS = np.array(
     [(x - 0.16 * row, y) for row, y in enumerate((-0.02, 0.22, 0.46, 0.70)) for x in (1.02, 0.80, 0.58)]
     + [(0.36, 0.34), (0.30, 0.58), (0.22, 0.80), (0.62, 0.88)]
 )
-
-#: How far behind the wing's bend its bars lie. A wing without a bar has the place of two.
-_BARS = {"one bar": (0.42,), "two bars": (0.30, 0.66)}

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +27,7 @@ _OCCLUDED = 0.3
 _VISIBLE = 0.25
 
 #: The streams of random numbers, each seeded apart, so that no aspect depends on how another was drawn.
-_POSE, _PLACE, _PLUMAGE, _BACKGROUND, _FOREGROUND, _OCCLUDER, _LIGHT, _COVER = range(8)
+_POSE, _PLACE, _PLUMAGE, _BACKGROUND, _FOREGROUND, _OCCLUDER, _LIGHT, _COVER, _FEATHERS = range(9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ def render_bird(species: Species, *, seed: int, size: int, hide: str | None = No
     """Draw one individual.
 
     The same seed gives the same individual in the same scene for every species of a genus: two such
-    pictures differ only in the marks.
+    pictures differ only in the marks; with the mark that separates them hidden, not at all.
 
     Args:
         species: what is drawn.
@@ -80,9 +79,10 @@ def render_bird(species: Species, *, seed: int, size: int, hide: str | None = No
         hide: a part that is hidden behind leaves; ``None`` adds nothing to the scene.
 
     Raises:
-        ConfigError: the size is out of range, or there is no such part.
+        ConfigError: the size or the seed is out of range, or there is no such part.
     """
     check_size(size)
+    check_seed(seed)
     if hide is not None and hide not in PART_VALUES:
         raise unknown_name("part", hide, PART_VALUES)
     pose = Pose.draw(np.random.default_rng([seed, _POSE]))
@@ -93,20 +93,22 @@ def render_bird(species: Species, *, seed: int, size: int, hide: str | None = No
     foreground(np.random.default_rng([seed, _FOREGROUND]), image, float(feet[1]))
     canvas = Canvas(image, placement)
     individual = _individual(np.random.default_rng([seed, _PLUMAGE]), species)
-    BirdPainter(canvas, individual, anatomy, seed).draw()
+    BirdPainter(canvas, individual, anatomy, np.random.default_rng([seed, _FEATHERS])).draw()
     whole = _counts(canvas.labels)
-    extent = canvas.labels.copy()
-    occlude(np.random.default_rng([seed, _OCCLUDER]), image, canvas.labels, _OCCLUDED)
+    corners = placement.pixels(anatomy.extent())
+    (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
+    occlude(np.random.default_rng([seed, _OCCLUDER]), image, canvas.labels, (left, top, right, bottom), _OCCLUDED)
     if hide is not None:
-        cover(np.random.default_rng([seed, _COVER]), image, canvas.labels, PART_VALUES[hide])
-    bird = np.asarray(extent)[::_OVERSAMPLING, ::_OVERSAMPLING] > 0
+        region = canvas.stencil(*anatomy.region(hide))
+        cover(np.random.default_rng([seed, _COVER]), image, canvas.labels, region)
+    mask = np.ascontiguousarray(np.asarray(canvas.labels)[::_OVERSAMPLING, ::_OVERSAMPLING])
+    bird = mask > 0
     pixels = np.asarray(image.reduce(_OVERSAMPLING), dtype=np.float32)
     pixels = _rounded(pixels, bird, anatomy, placement.scaled(1 / _OVERSAMPLING))
     lit = shaded(np.random.default_rng([seed, _LIGHT]), pixels, bird)
-    mask = np.ascontiguousarray(np.asarray(canvas.labels)[::_OVERSAMPLING, ::_OVERSAMPLING])
     shown = _counts(canvas.labels) >= np.maximum(_VISIBLE * whole, 1)
     keypoints = _keypoints(anatomy, placement.scaled(1 / _OVERSAMPLING), shown, size)
-    return GeneratedBird(lit, mask, keypoints, _box(mask, keypoints), MappingProxyType(dict(species.marks)))
+    return GeneratedBird(lit, mask, keypoints, _box(mask, keypoints), dict(species.marks))
 
 
 def check_size(size: int) -> None:
@@ -121,8 +123,19 @@ def check_size(size: int) -> None:
         )
 
 
+def check_seed(seed: int) -> None:
+    """Refuse a negative seed.
+
+    Raises:
+        ConfigError: the seed is negative.
+    """
+    if seed < 0:
+        raise ConfigError(f"The seed {seed} is negative.", "Choose a seed of 0 or above.")
+
+
 def _place(rng: np.random.Generator, anatomy: Anatomy, side: int) -> Placement:
-    """Turn, mirror, scale and move the bird so that it fills 55 to 85 % of the frame and lies inside it."""
+    """Turn, mirror, scale and move the bird so that it fills much of the frame and lies inside it."""
+    # The wider side of the bird takes two thirds to nine tenths of the frame.
     turn, narrow = math.radians(rng.uniform(-15, 15)), rng.uniform(0.86, 1.0)
     c, s = math.cos(turn), math.sin(turn)
     flip = -1.0 if rng.uniform() < 0.5 else 1.0
@@ -199,7 +212,8 @@ def _keypoints(anatomy: Anatomy, placement: Placement, shown: NDArray[np.bool_],
 def _box(mask: NDArray[np.uint8], keypoints: tuple[Keypoint, ...]) -> tuple[float, float, float, float]:
     """Return the box of everything visible; a visible part's keypoint is never outside it."""
     rows, columns = np.nonzero(mask)
-    xs = [float(columns.min()), float(columns.max()) + 1] + [point.x for point in keypoints if point.visible]
-    ys = [float(rows.min()), float(rows.max()) + 1] + [point.y for point in keypoints if point.visible]
+    shown = [point for point in keypoints if point.visible]
+    xs = [*(columns.min(), columns.max() + 1), *(point.x for point in shown)]
+    ys = [*(rows.min(), rows.max() + 1), *(point.y for point in shown)]
     left, top = float(math.floor(min(xs))), float(math.floor(min(ys)))
     return left, top, math.ceil(max(xs)) - left, math.ceil(max(ys)) - top

@@ -134,18 +134,24 @@ def _perch(rng: np.random.Generator, draw: ImageDraw.ImageDraw, size: int, heigh
     draw.line((0, low + left, size / 2, low, size, low + right), fill=dark, width=max(1, round(0.25 * thick)))
 
 
-def occlude(rng: np.random.Generator, image: Image.Image, labels: Image.Image, share: float) -> None:
+def occlude(
+    rng: np.random.Generator,
+    image: Image.Image,
+    labels: Image.Image,
+    box: tuple[float, float, float, float],
+    share: float,
+) -> None:
     """In a share of the pictures, draw a twig or leaves in front of the bird.
 
     Args:
         rng: draws everything.
         image: is drawn on.
         labels: what is covered becomes 0.
+        box: left, top, right, bottom of the bird, pixels; the occluder's middle lies within.
         share: probability of an occluder.
     """
     present, kind = rng.uniform() < share, rng.integers(3)
-    box = labels.getbbox()
-    if not present or box is None:
+    if not present:
         return
     pens = ((ImageDraw.Draw(image), None), (ImageDraw.Draw(labels), 0))
     size, (x0, y0, x1, y1) = image.width, box
@@ -166,34 +172,28 @@ def occlude(rng: np.random.Generator, image: Image.Image, labels: Image.Image, s
             draw.polygon(outline, fill=colour if value is None else value)
 
 
-def cover(rng: np.random.Generator, image: Image.Image, labels: Image.Image, value: int) -> None:
-    """Hide all of one part behind leaves.
+def cover(rng: np.random.Generator, image: Image.Image, labels: Image.Image, region: Image.Image) -> None:
+    """Hide all of a region behind leaves.
 
     Args:
         rng: draws the leaves.
         image: is drawn on.
         labels: what is covered becomes 0.
-        value: the part's value in ``labels``.
+        region: ``L``, 255 where nothing may be seen.
     """
     size = image.width
-    inside = np.asarray(labels) == value
-    if not inside.any():
+    places = np.argwhere(np.asarray(region) > 0)
+    if not len(places):
         return
-    reach = max(1, round(0.02 * size))
     # A box blur of a 0/255 mask is above 0 exactly where the mask is within its reach.
-    grown = Image.fromarray(inside.astype(np.uint8) * 255).filter(ImageFilter.BoxBlur(reach)).point(_positive)
+    grown = region.filter(ImageFilter.BoxBlur(max(1, round(0.016 * size)))).point([0] + [255] * 255)
     image.paste(_green(rng), mask=grown)
     labels.paste(0, mask=grown)
-    places = np.argwhere(inside)
     draw, hidden = ImageDraw.Draw(image), ImageDraw.Draw(labels)
-    for y, x in places[rng.integers(len(places), size=10)]:
+    for y, x in places[rng.integers(len(places), size=12)]:
         outline = leaf(rng, (float(x), float(y)), rng.uniform(0.025, 0.05) * size)
         draw.polygon(outline, fill=_green(rng))
         hidden.polygon(outline, fill=0)
-
-
-def _positive(value: int) -> int:
-    return 255 if value else 0
 
 
 def shaded(rng: np.random.Generator, pixels: NDArray[np.float32], bird: NDArray[np.bool_]) -> NDArray[np.uint8]:

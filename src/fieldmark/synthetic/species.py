@@ -323,7 +323,7 @@ def _species_of(genus: Genus) -> tuple[Species, ...]:
     first, second = dict([genus.first]), dict([genus.second])
     changes: tuple[dict[str, str], ...] = ({}, first, second, first | second)
     return tuple(
-        Species(f"{epithet}_{genus.group}", genus, MappingProxyType(base | change))
+        Species(f"{epithet}_{genus.group}", genus, base | change)
         for epithet, change in zip(genus.epithets, changes, strict=True)
     )
 

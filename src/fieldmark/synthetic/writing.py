@@ -23,7 +23,7 @@ from PIL import Image
 
 from fieldmark.errors import ConfigError, DataError
 from fieldmark.records import Progress
-from fieldmark.synthetic.rendering import Keypoint, check_size, render_bird
+from fieldmark.synthetic.rendering import Keypoint, check_seed, check_size, render_bird
 from fieldmark.synthetic.species import (
     MARK_PARTS,
     MARK_VALUES,
@@ -123,7 +123,8 @@ def generate_birds(
     settings = _Settings(_VERSION, species, train, test, size, seed)
     catalogue = species_catalogue(species)
     check_size(size)
-    _check_counts(train, test, seed)
+    check_seed(seed)
+    _check_counts(train, test)
     if _is_reusable(out, settings):
         return out
     partial = out.with_name(out.name + ".partial")
@@ -170,14 +171,12 @@ def picture_seed(seed: int, species: int, number: int) -> int:
     return int(np.random.SeedSequence([seed, species, number]).generate_state(1, np.uint64)[0])
 
 
-def _check_counts(train: int, test: int, seed: int) -> None:
+def _check_counts(train: int, test: int) -> None:
     if train < 1 or test < 0:
         raise ConfigError(
             f"A species can't have {train} training and {test} test pictures.",
             "Ask for at least 1 training picture and no fewer than 0 test pictures.",
         )
-    if seed < 0:
-        raise ConfigError(f"The seed {seed} is negative.", "Choose a seed of 0 or above.")
 
 
 def _is_reusable(out: Path, settings: _Settings) -> bool:
