@@ -3,12 +3,13 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
 
 from fieldmark.errors import DataError
+from fieldmark.records import BrokenRow
 
 #: The splits that a row may belong to; a row may also belong to none.
 SPLITS = ("train", "val", "test")
@@ -50,6 +51,7 @@ class Table:
         attribute_names: the names of the attributes.
         reader: the name of the reader that made the table.
         recognised_by: what the reader saw that made it choose this format, in words.
+        skipped: files that could not become rows, such as those whose name is not text.
     """
 
     frame: pl.DataFrame
@@ -60,6 +62,7 @@ class Table:
     attribute_names: tuple[str, ...] = ()
     reader: str = ""
     recognised_by: str = field(default="", compare=False)
+    skipped: tuple[BrokenRow, ...] = field(default=(), compare=False)
 
     def __len__(self) -> int:
         return self.frame.height
@@ -109,6 +112,7 @@ class Table:
             "part_names": self.part_names,
             "attribute_names": self.attribute_names,
             "reader": self.reader,
+            "skipped": [asdict(row) for row in self.skipped],
         }
         partial = path.with_name(path.name + ".partial")
         self.frame.write_parquet(partial, metadata={_METADATA_KEY: json.dumps(metadata)})
@@ -127,9 +131,16 @@ class Table:
             raise DataError(
                 f"{path} is not a table that Fieldmark wrote.", "Read it as a manifest: --reader manifest."
             ) from error
-        names = {key: tuple(metadata[key]) for key in metadata if key not in ("root", "reader")}
-        frame = pl.read_parquet(path)
-        return Table(frame=frame, root=Path(metadata["root"]), reader=metadata["reader"], **names)
+        return Table(
+            frame=pl.read_parquet(path),
+            root=Path(metadata["root"]),
+            classes=tuple(metadata["classes"]),
+            rank_names=tuple(metadata["rank_names"]),
+            part_names=tuple(metadata["part_names"]),
+            attribute_names=tuple(metadata["attribute_names"]),
+            reader=metadata["reader"],
+            skipped=tuple(BrokenRow(**row) for row in metadata["skipped"]),
+        )
 
 
 def make_table(
@@ -142,6 +153,7 @@ def make_table(
     part_names: Sequence[str] = (),
     attribute_names: Sequence[str] = (),
     recognised_by: str = "",
+    skipped: Sequence[BrokenRow] = (),
 ) -> Table:
     """Build a table from columns and check it.
 
@@ -154,6 +166,7 @@ def make_table(
         part_names: the names of the keypoints.
         attribute_names: the names of the attributes.
         recognised_by: what the format was recognised by.
+        skipped: files that could not become rows.
 
     Raises:
         DataError: an unknown column, an empty table, a repeated id, an unknown split or a label outside ``classes``.
@@ -176,6 +189,7 @@ def make_table(
         attribute_names=tuple(attribute_names),
         reader=reader,
         recognised_by=recognised_by,
+        skipped=tuple(skipped),
     )
     _check(table)
     return table

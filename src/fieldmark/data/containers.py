@@ -1,0 +1,141 @@
+"""Pictures that lie inside a file of many: MNIST's IDX files and Arrow files of Hugging Face datasets.
+
+A table names such a picture ``file#index``.
+"""
+
+import gzip
+import io
+import struct
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from fieldmark.errors import BrokenImageError, DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_IDX_ENDINGS = ("-ubyte", "-ubyte.gz")
+_ARROW_ENDING = ".arrow"
+
+#: IDX's code for unsigned bytes.
+_IDX_UINT8 = 0x08
+
+
+def is_member(path: str) -> bool:
+    """Tell whether a table's path names a picture inside a file of many."""
+    file, mark, index = path.rpartition("#")
+    return bool(mark) and index.isdigit() and file.endswith((*_IDX_ENDINGS, _ARROW_ENDING))
+
+
+def file_of(path: str) -> str:
+    """Return the file of ``file#index``."""
+    return path.rpartition("#")[0]
+
+
+def read_member(root: Path, path: str) -> bytes:
+    """Return the encoded bytes of one picture inside a file of many.
+
+    Args:
+        root: the table's root.
+        path: ``file#index``, the file relative to ``root``.
+
+    Raises:
+        BrokenImageError: the file can't be read, or holds no such picture.
+    """
+    name, _, index = path.rpartition("#")
+    file = root / name
+    try:
+        stamp = file.stat().st_mtime_ns
+        if name.endswith(_ARROW_ENDING):
+            return _arrow_bytes(_arrow_table(file, stamp), int(index))
+        return _png(_idx_pictures(file, stamp)[int(index)])
+    except IndexError as error:
+        raise BrokenImageError(f"{name} has no picture {index}") from error
+    except OSError as error:
+        raise BrokenImageError(f"{name} can't be read: {error.strerror or error}") from error
+    except DataError as error:
+        raise BrokenImageError(error.message) from error
+
+
+def read_idx(file: Path) -> npt.NDArray[np.uint8]:
+    """Read an IDX file of unsigned bytes, gzipped or not (format: LeCun, yann.lecun.com/exdb/mnist).
+
+    Args:
+        file: its bytes are 0, 0, type code, number of dimensions, the dimensions as big-endian int32, then the data.
+
+    Returns:
+        An array of the file's dimensions.
+
+    Raises:
+        DataError: it is no such file, or cut off.
+    """
+    try:
+        raw = file.read_bytes()
+        data = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+        zero, code, dimensions = struct.unpack(">HBB", data[:4])
+        shape = struct.unpack(f">{dimensions}I", data[4 : 4 + 4 * dimensions])
+    except (struct.error, EOFError, gzip.BadGzipFile) as error:
+        raise DataError(f"{file} is not an IDX file, or cut off.", "Download it again.") from error
+    body = data[4 + 4 * dimensions :]
+    if zero != 0 or code != _IDX_UINT8 or len(body) != int(np.prod(shape)):
+        raise DataError(f"{file} is not a whole IDX file of unsigned bytes.", "Download it again.")
+    return np.frombuffer(body, np.uint8).reshape(shape)
+
+
+@lru_cache(maxsize=4)
+def _idx_pictures(file: Path, stamp: int) -> npt.NDArray[np.uint8]:  # noqa: ARG001 - the stamp names the version
+    return read_idx(file)
+
+
+@lru_cache(maxsize=4)
+def _arrow_table(file: Path, stamp: int) -> "pa.Table":  # noqa: ARG001 - the stamp names the version
+    return open_arrow(file)
+
+
+def open_arrow(file: Path) -> "pa.Table":
+    """Open an Arrow stream file, memory-mapped.
+
+    Raises:
+        DataError: it is no such file.
+    """
+    import pyarrow as pa
+
+    try:
+        return pa.ipc.open_stream(pa.memory_map(str(file))).read_all()
+    except pa.ArrowInvalid as error:
+        raise DataError(f"{file} is not an Arrow file: {error}.", "Save the dataset again.") from error
+
+
+def picture_column(table: "pa.Table") -> str | None:
+    """Return the first column of an Arrow table that holds encoded pictures ({bytes, path}), if there is one."""
+    for field in table.schema:
+        names = [field.type.field(place).name for place in range(field.type.num_fields)]
+        if "bytes" in names and "path" in names:
+            return str(field.name)
+    return None
+
+
+def _arrow_bytes(table: "pa.Table", index: int) -> bytes:
+    name = picture_column(table)
+    if name is None:
+        raise BrokenImageError("the Arrow file has no column of pictures")
+    cell = table.column(name)[index].as_py()
+    if cell["bytes"] is not None:
+        return bytes(cell["bytes"])
+    if cell["path"] is None:
+        raise BrokenImageError("the Arrow file holds neither bytes nor a path")
+    try:
+        return Path(cell["path"]).read_bytes()
+    except OSError as error:
+        raise BrokenImageError(f"the file it names is missing: {error.strerror}") from error
+
+
+def _png(pixels: npt.NDArray[np.uint8]) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", compress_level=1)
+    return file.getvalue()

@@ -1,0 +1,209 @@
+"""Decode pictures of any kind into RGB, and fit them into the square that a network takes."""
+
+import io
+import stat
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from fieldmark.data import containers
+from fieldmark.errors import BrokenImageError
+from fieldmark.records import NEUTRAL_FILL, Preprocessing
+
+#: Pictures of more pixels are refused before they are decoded (a decompression bomb claims billions).
+MAX_PIXELS = 100_000_000
+
+#: File name endings that are taken for pictures when a folder is listed.
+PICTURE_SUFFIXES = frozenset(
+    {".avif", ".bmp", ".gif", ".jp2", ".jpe", ".jpeg", ".jpg", ".mpo", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+)
+
+#: Downscaling first averages whole blocks, as long as the result stays this many times larger than wanted.
+_REDUCING_GAP = 3.0
+
+#: Key of ``Image.info`` under which ``decode`` leaves the upright (width, height) of the full picture.
+_FULL_SIZE = "full_size"
+
+_ORIENTATION = 0x0112
+_SIDEWAYS = frozenset({5, 6, 7, 8})
+
+
+@dataclass(frozen=True, slots=True)
+class FittedImage:
+    """A picture inside a square.
+
+    Attributes:
+        pixels: (R, R, 3) uint8 RGB.
+        window: (left, top, width, height) of the picture, in px of the square; it reaches beyond the square where
+            the picture was cut.
+        size: (width, height) of the original in px.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    window: tuple[float, float, float, float]
+    size: tuple[int, int]
+
+
+def decode(source: Path | bytes, *, at_least: int | None = None, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Decode one picture, upright and in RGB; of an animation the first frame.
+
+    Args:
+        source: a file, or a file's bytes; the content decides on the format, not the name.
+        at_least: smallest shorter side in px that is wanted; a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as
+            long as it stays at least as large.
+        max_pixels: largest number of pixels that is decoded.
+
+    Raises:
+        BrokenImageError: with the reason in words.
+    """
+    data = source if isinstance(source, bytes) else read_file(source)
+    if not data:
+        raise BrokenImageError("the file is empty")
+    # Pillow warns of much that is handled here (bombs, odd EXIF); a warning would end on the user's screen.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return _first_frame(data, at_least, max_pixels)
+        except BrokenImageError:
+            raise
+        except UnidentifiedImageError as error:
+            raise BrokenImageError("not a picture in a known format") from error
+        except Image.DecompressionBombError as error:
+            raise BrokenImageError(f"claims far more than {max_pixels:,} pixels") from error
+        except MemoryError as error:
+            raise BrokenImageError("too large for the memory") from error
+        except Exception as error:  # Pillow's parsers raise whatever they stumble over
+            raise BrokenImageError(f"can't be decoded: {_first_line(error)}") from error
+
+
+def read_file(path: Path) -> bytes:
+    """Read a regular file whole; anything that could block or is no file is refused.
+
+    Raises:
+        BrokenImageError: with the reason in words.
+    """
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise BrokenImageError("a folder, not a file")
+        if not stat.S_ISREG(mode):
+            raise BrokenImageError("a pipe or device, not a file")  # reading one could wait for ever
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise BrokenImageError("no such file") from error
+    except (OSError, ValueError) as error:
+        raise BrokenImageError(f"can't be read: {_first_line(error)}") from error
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """Turn an open picture upright (EXIF) and into RGB.
+
+    Sixteen-bit and floating-point grey are scaled to 8 bits, not clipped; transparency is laid over the neutral fill.
+    """
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode == "RGB":
+        # A palette entry or colour may still be declared transparent; it is left as drawn.
+        return upright if upright is not image else image.copy()
+    if upright.mode.startswith(("I", "F")):
+        return _from_deep_grey(upright)
+    if upright.has_transparency_data:
+        shown = upright.convert("RGBA")
+        ground = Image.new("RGBA", shown.size, (*NEUTRAL_FILL, 255))
+        return Image.alpha_composite(ground, shown).convert("RGB")
+    return upright.convert("RGB")
+
+
+def fit_image(image: Image.Image, preprocessing: Preprocessing) -> FittedImage:
+    """Resize an RGB picture into the square of a preprocessing.
+
+    Large pictures are first averaged in whole blocks, then resized bilinearly with antialiasing (Pillow's ``resize``
+    with ``reducing_gap``).
+
+    Args:
+        image: upright RGB.
+        preprocessing: its ``fit``: ``"pad"`` keeps the whole picture and its shape, ``"stretch"`` keeps the whole
+            picture, ``"crop"`` keeps the centre square.
+    """
+    side = preprocessing.resolution
+    full = image.info.get(_FULL_SIZE, image.size)
+    width, height = image.size
+    if preprocessing.fit == "stretch":
+        inner = (side, side)
+    else:
+        scale = side / (max(width, height) if preprocessing.fit == "pad" else min(width, height))
+        inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+    left, top = (side - inner[0]) // 2, (side - inner[1]) // 2
+    if preprocessing.fit == "crop":
+        # Only the centre square is resized: the rest of a very long picture would take gigabytes.
+        cut = min(width, height)
+        x, y = (width - cut) / 2, (height - cut) / 2
+        fitted = _resize(image, (side, side), (x, y, x + cut, y + cut))
+    else:
+        fitted = Image.new("RGB", (side, side), preprocessing.fill)
+        fitted.paste(_resize(image, inner, None), (left, top))
+    window = (float(left), float(top), float(inner[0]), float(inner[1]))
+    return FittedImage(np.asarray(fitted), window, (int(full[0]), int(full[1])))
+
+
+def sample_source(root: Path, path: str) -> Path | bytes:
+    """Return the file of a table's row, or the bytes of a picture inside a file of many (``file#index``).
+
+    Args:
+        root: the table's root.
+        path: the row's path, relative to ``root``.
+    """
+    return containers.read_member(root, path) if containers.is_member(path) else root / path
+
+
+def load_fitted(root: Path, path: str, preprocessing: Preprocessing) -> FittedImage:
+    """Decode and fit the picture of a table's row.
+
+    Raises:
+        BrokenImageError: it can't be decoded.
+    """
+    return fit_image(decode(sample_source(root, path), at_least=preprocessing.resolution), preprocessing)
+
+
+def _first_frame(data: bytes, at_least: int | None, max_pixels: int) -> Image.Image:
+    with Image.open(io.BytesIO(data)) as image:
+        width, height = image.size
+        if width < 1 or height < 1:
+            raise BrokenImageError("has no pixels")
+        if width * height > max_pixels:
+            raise BrokenImageError(f"claims {width:,} × {height:,} pixels; at most {max_pixels:,} are decoded")
+        if at_least is not None and image.format in ("JPEG", "MPO"):
+            scale = min(1.0, at_least / min(width, height))
+            image.draft("RGB", (round(width * scale), round(height * scale)))
+        image.load()
+        sideways = image.getexif().get(_ORIENTATION) in _SIDEWAYS
+        rgb = as_rgb(image)
+        rgb.info[_FULL_SIZE] = (height, width) if sideways else (width, height)
+        return rgb
+
+
+def _from_deep_grey(image: Image.Image) -> Image.Image:
+    """Scale 16-bit, 32-bit or floating-point grey to 8 bits: by its format's range where it has one, else its own."""
+    values = np.asarray(image).astype(np.float64)
+    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    low, high = float(values.min()), float(values.max())
+    if image.mode.startswith("I") and low >= 0 and high <= 65535:
+        low, high = 0.0, 65535.0
+    elif low >= 0 and high <= 1:
+        low, high = 0.0, 1.0
+    scaled = (values - low) * (255 / max(high - low, 1e-12))
+    return Image.fromarray(scaled.round().clip(0, 255).astype(np.uint8)).convert("RGB")
+
+
+def _resize(image: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float] | None) -> Image.Image:
+    return image.resize(size, Image.Resampling.BILINEAR, box=box, reducing_gap=_REDUCING_GAP)
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__
