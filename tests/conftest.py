@@ -15,3 +15,33 @@ def shared() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip(f"real data not found at {folder}; set FIELDMARK_SHARED to its place")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run's folder whose bundle names five classes at 48 px, with random weights and a temperature of 2."""
+    from dataclasses import asdict
+
+    import torch
+
+    from fieldmark.models.backbones import BackboneSpec
+    from fieldmark.models.build import ModelSpec, build_recognizer
+    from fieldmark.models.bundle import BundleInfo, save_bundle
+    from fieldmark.records import Preprocessing
+
+    torch.manual_seed(0)
+    classes = ("ant", "bee", "cat", "dog", "élan")
+    spec = ModelSpec(BackboneSpec("resnet10t", {"channels": (8, 16, 24, 32)}), classes=len(classes))
+    recognizer = build_recognizer(spec)
+    torch.nn.init.normal_(recognizer.bias)
+    info = BundleInfo(
+        classes=classes,
+        preprocessing=Preprocessing(48),
+        model=asdict(spec),
+        rank_names=("kind", "species"),
+        lineage={name: ("insect" if name in ("ant", "bee") else "mammal", name) for name in classes},
+        temperature=2.0,
+    )
+    run = tmp_path_factory.mktemp("tiny") / "run"
+    save_bundle(run / "bundle", recognizer, info)
+    return run

@@ -1,0 +1,140 @@
+"""What every predictor must do; a new predictor is one more line in PREDICTORS."""
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fieldmark.errors import DataError
+from fieldmark.predict import Predictor, load_predictor
+
+#: Name → what loads a run with a batch size.
+PREDICTORS: dict[str, Callable[[Path, int], Predictor]] = {
+    "torch": lambda run, batch_size: load_predictor(run, batch_size=batch_size),
+}
+
+#: Largest difference of a probability that float32 sums in another order may make.
+TOLERANCE = 1e-5
+
+
+@pytest.fixture(params=PREDICTORS)
+def load(request: pytest.FixtureRequest, tiny_run: Path) -> Callable[[int], Predictor]:
+    return lambda batch_size: PREDICTORS[request.param](tiny_run, batch_size)
+
+
+def pictures(count: int) -> list[np.ndarray]:
+    random = np.random.default_rng(0)
+    sizes = [(60 + 7 * i % 40, 50 + 11 * i % 30) for i in range(count)]
+    return [random.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
+
+
+def encoded(array: np.ndarray, form: str = "PNG") -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(array).save(stream, form)
+    return stream.getvalue()
+
+
+def test_batches_do_not_change_a_prediction(load: Callable[[int], Predictor]) -> None:
+    images = pictures(7)
+    together, alone = load(4)(images), load(1)(images)
+    assert [row.label for row in together] == [row.label for row in alone]
+    for first, second in zip(together, alone, strict=True):
+        assert dict(first.top) == pytest.approx(dict(second.top), abs=TOLERANCE)
+
+
+def test_one_picture_in_every_form_gives_one_prediction(load: Callable[[int], Predictor], tmp_path: Path) -> None:
+    array = pictures(1)[0]
+    path = tmp_path / "picture.png"
+    path.write_bytes(encoded(array))
+    forms = [path, str(path), encoded(array), ("named", encoded(array)), Image.fromarray(array), array]
+    rows = load(8)(forms)
+    assert [row.source for row in rows] == [str(path), str(path), "picture 3", "named", "picture 5", "picture 6"]
+    for row in rows[1:]:
+        assert dict(row.top) == pytest.approx(dict(rows[0].top), abs=TOLERANCE)
+
+
+def test_orientation_is_applied_to_every_form_that_carries_it(load: Callable[[int], Predictor]) -> None:
+    array = pictures(1)[0]
+    turned = Image.fromarray(np.rot90(array).copy())  # orientation 6: turn by 270° to see it upright
+    exif = turned.getexif()
+    exif[0x0112] = 6
+    stream = io.BytesIO()
+    turned.save(stream, "PNG", exif=exif)
+    opened = Image.open(io.BytesIO(stream.getvalue()))
+    upright, data, pillow = load(8)([array, stream.getvalue(), opened])
+    assert dict(data.top) == pytest.approx(dict(upright.top), abs=TOLERANCE)
+    assert dict(pillow.top) == pytest.approx(dict(upright.top), abs=TOLERANCE)
+
+
+def test_grey_arrays_and_strange_modes_are_read(load: Callable[[int], Predictor]) -> None:
+    grey = pictures(1)[0][:, :, 0]
+    rows = load(8)([grey, np.stack([grey] * 3, 2), Image.fromarray(grey).convert("P"), Image.new("RGBA", (9, 5))])
+    assert [row.error for row in rows] == [None] * 4
+    assert dict(rows[0].top) == pytest.approx(dict(rows[1].top), abs=TOLERANCE)
+
+
+def test_a_broken_picture_is_a_row_in_its_place(load: Callable[[int], Predictor], tmp_path: Path) -> None:
+    good = encoded(pictures(1)[0])
+    rows = load(2)([good, ("cut", good[:100]), good, tmp_path / "missing.png", ("empty", b"")])
+    assert [row.error is None for row in rows] == [True, False, True, False, False]
+    assert [row.source for row in rows][1] == "cut"
+    for row in (rows[1], rows[3], rows[4]):
+        assert (row.label, row.probability, row.top) == (None, None, ())
+        assert row.error
+
+
+def test_no_pictures_and_only_broken_pictures(load: Callable[[int], Predictor]) -> None:
+    assert load(2)([]) == []
+    assert [row.label for row in load(2)([("a", b"x"), ("b", b"y"), ("c", b"z")])] == [None] * 3
+
+
+def test_predictions_add_up_and_carry_their_lineage(load: Callable[[int], Predictor]) -> None:
+    predictor = load(8)
+    row = predictor(pictures(1))[0]
+    assert sum(value for _, value in row.top) == pytest.approx(1.0, abs=1e-12)
+    assert [value for _, value in row.top] == sorted((value for _, value in row.top), reverse=True)
+    assert (row.label, row.probability) == row.top[0]
+    assert row.lineage == predictor.info.lineage[row.label or ""]
+
+
+def test_the_stream_takes_no_more_pictures_than_it_needs(load: Callable[[int], Predictor]) -> None:
+    taken = []
+
+    def endless() -> Iterator[np.ndarray]:
+        while True:
+            taken.append(1)
+            yield pictures(1)[0]
+
+    stream = load(2).predict_stream(endless())
+    assert next(stream).label
+    assert len(taken) <= 6
+
+
+def test_probabilities_of_fitted_pictures(load: Callable[[int], Predictor]) -> None:
+    predictor = load(2)
+    pixels = np.random.default_rng(1).integers(0, 256, (5, 48, 48, 3), dtype=np.uint8)
+    pixels.flags.writeable = False
+    rows = predictor.probabilities(pixels)
+    assert rows.shape == (5, 5)
+    assert rows.dtype == np.float64
+    assert np.allclose(rows.sum(1), 1.0, atol=1e-12)
+    assert predictor.probabilities(pixels[:0]).shape == (0, 5)
+    assert dict(predictor([pixels[0]])[0].top) == pytest.approx(
+        dict(zip(predictor.info.classes, rows[0], strict=True)), abs=TOLERANCE
+    )
+
+
+@pytest.mark.parametrize("pixels", [np.zeros((2, 48, 40, 3), np.uint8), np.zeros((2, 48, 48, 3), np.float32)])
+def test_other_arrays_are_refused(load: Callable[[int], Predictor], pixels: np.ndarray) -> None:
+    with pytest.raises(DataError, match="can't take") as caught:
+        load(2).probabilities(pixels)
+    assert "48" in caught.value.cure
+
+
+@pytest.mark.parametrize("source", [np.zeros((4, 4, 3), np.float32), np.zeros((4, 4, 4), np.uint8), 7])
+def test_what_can_hold_no_picture_is_refused(load: Callable[[int], Predictor], source: object) -> None:
+    with pytest.raises(DataError, match="is no picture"):
+        load(2)([source])  # type: ignore[list-item]
