@@ -131,7 +131,7 @@ class EvalResult:
         worst_mistakes: mistakes with the highest probability, the surest first.
         leak_pictures: some leaks with their pictures.
         recognised: some pictures that were recognised.
-        broken: rows of the split that could not be evaluated.
+        broken: rows of the split that could not be evaluated, and files that could not become rows.
         resolution: side in pixels of the square input.
         weights: the weights that training started from; ``None`` where the bundle does not say.
         seeds: what was drawn at random → its seed.

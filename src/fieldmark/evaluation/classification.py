@@ -1,7 +1,6 @@
 """Evaluation of a recogniser on one split: leaks first, then accuracy and what lies behind it."""
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +15,7 @@ from fieldmark.data.reading import read_table
 from fieldmark.data.table import Table
 from fieldmark.errors import DataError
 from fieldmark.evaluation.figures import listed, measure, warnings_for
+from fieldmark.evaluation.leakage import leaks_from_training, leaks_of
 from fieldmark.evaluation.outcome import Outcome
 from fieldmark.evaluation.pictures import (
     PictureWriter,
@@ -56,6 +56,7 @@ def evaluate(
     *,
     split: str = "test",
     cache: Path,
+    reader: str | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> EvalResult:
@@ -66,6 +67,7 @@ def evaluate(
         data: anything that ``read_table`` reads; by default the table that the run was trained on.
         split: the split whose labelled rows are evaluated.
         cache: folder of decoded pictures, shared by runs.
+        reader: name of the reader of ``data``; by default the format is recognised.
         seed: of the bootstrap, of the pictures drawn at random, and of the splits where the data has none.
         progress: told how far caching, then predicting, has come.
 
@@ -74,8 +76,16 @@ def evaluate(
         DataError: no such data, no labelled rows in the split, or classes that the bundle does not know.
     """
     predictor = load_predictor(run)
-    table = read_table(data, seed=seed) if data is not None else _table_of(run)
-    return evaluate_predictor(predictor, table, run, split=split, cache=cache, seed=seed, progress=progress)
+    trained = Table.load(run / _TABLE_FILE) if (run / _TABLE_FILE).is_file() else None
+    table = trained if data is None else read_table(data, reader=reader, seed=seed)
+    if table is None:
+        raise DataError(
+            f"{run} does not say which data it was trained on.",
+            f"Name the data: fieldmark evaluate {run} DATA.",
+        )
+    return evaluate_predictor(
+        predictor, table, run, split=split, cache=cache, trained=trained, seed=seed, progress=progress
+    )
 
 
 def evaluate_predictor(
@@ -85,6 +95,7 @@ def evaluate_predictor(
     *,
     split: str = "test",
     cache: Path,
+    trained: Table | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> EvalResult:
@@ -96,6 +107,8 @@ def evaluate_predictor(
         run: the folder that the result is written into.
         split: the split whose labelled rows are evaluated.
         cache: folder of decoded pictures, shared by runs.
+        trained: the table that the predictor was trained on, where ``table`` may be another; its training pictures
+            are looked for among the evaluated ones.
         seed: of the bootstrap and of the pictures drawn at random.
         progress: told how far caching, then predicting, has come.
 
@@ -106,7 +119,7 @@ def evaluate_predictor(
     _check_rows(table, split)
     _check_classes(table, split, info)
     images = cache_images(table, info.preprocessing, cache, progress=progress)
-    leaks = _leaks_of(split, find_leaks(images.table, images))
+    leaks, checked = _find_leaks(images, trained, split, info, cache)
     outcome = _predict(predictor, images, split, progress)
     partial = run / (PICTURE_FOLDER + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -114,22 +127,12 @@ def evaluate_predictor(
     outcome.save_predictions(partial / PREDICTIONS_FILE)
     result = measure(outcome, info, split=split, fingerprint=images.table.fingerprint(), leaks=leaks, seed=seed)
     broken = _broken_in(split, table, images)
-    warnings = warnings_for(outcome, info, split, {images.table.fingerprint(), table.fingerprint()})
+    warnings = warnings_for(outcome, split, compared_with_training=checked)
     result = replace(result, broken=broken, warnings=warnings)
     result = _illustrate(result, outcome, images.table, PictureWriter(table.root, partial), seed=seed)
     _replace_folder(partial, run / PICTURE_FOLDER)
     result.save(run)
     return result
-
-
-def _table_of(run: Path) -> Table:
-    path = run / _TABLE_FILE
-    if not path.is_file():
-        raise DataError(
-            f"{run} does not say which data it was trained on.",
-            f"Name the data: fieldmark evaluate {run} DATA.",
-        )
-    return Table.load(path)
 
 
 def _check_rows(table: Table, split: str) -> None:
@@ -144,7 +147,7 @@ def _check_rows(table: Table, split: str) -> None:
 
 
 def _check_classes(table: Table, split: str, info: BundleInfo) -> None:
-    """Check that the bundle knows every class to be evaluated; a class of its own without rows is no fault."""
+    """Check that the bundle knows every class to be evaluated; classes that only it knows are no fault."""
     labels = set(table.split(split).labelled().frame["label"].unique())
     strange = sorted(labels - set(info.classes))
     if strange:
@@ -157,16 +160,20 @@ def _check_classes(table: Table, split: str, info: BundleInfo) -> None:
         )
 
 
-def _leaks_of(split: str, leaks: Sequence[Leak]) -> tuple[Leak, ...]:
-    """Keep the leaks between the split and others, the row outside it first."""
-    turned = (
-        Leak(leak.kind, leak.second, leak.first, leak.second_split, leak.first_split)
-        if leak.first_split == split
-        else leak
-        for leak in leaks
-        if leak.first_split != leak.second_split
+def _find_leaks(
+    images: CachedImages, trained: Table | None, split: str, info: BundleInfo, cache: Path
+) -> tuple[tuple[Leak, ...], bool]:
+    """Return the leaks of the split, and whether it was compared with the pictures that were trained on."""
+    inside = leaks_of(split, find_leaks(images.table, images))
+    if info.data_fingerprint in ("", images.table.fingerprint()):
+        return inside, True
+    from_training = (
+        leaks_from_training(trained, images, split, info.preprocessing, cache) if trained is not None else None
     )
-    return tuple(leak for leak in turned if leak.second_split == split)
+    if from_training is None:
+        return inside, False
+    known = {(leak.kind, leak.second) for leak in inside}
+    return inside + tuple(leak for leak in from_training if (leak.kind, leak.second) not in known), True
 
 
 def _predict(predictor: ProbabilityPredictor, images: CachedImages, split: str, progress: Progress | None) -> Outcome:
@@ -188,8 +195,9 @@ def _predict(predictor: ProbabilityPredictor, images: CachedImages, split: str, 
 
 
 def _broken_in(split: str, table: Table, images: CachedImages) -> tuple[BrokenRow, ...]:
+    """Return the split's rows without a usable picture, and the files that never became rows of any split."""
     wanted = set(table.split(split).labelled().frame["id"])
-    return tuple(row for row in images.broken if row.id in wanted)
+    return (*(row for row in images.broken if row.id in wanted), *table.skipped)
 
 
 def _illustrate(result: EvalResult, outcome: Outcome, table: Table, writer: PictureWriter, *, seed: int) -> EvalResult:

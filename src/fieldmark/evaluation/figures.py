@@ -2,7 +2,7 @@
 
 import datetime
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -53,7 +53,7 @@ def measure(
         confusion=tuple((row[0], row[1], row[2]) for row in confusion),
         leaks=leaks,
         leak_counts=dict(Counter(leak.kind for leak in leaks)),
-        top1_without_leaks=_top1_without(outcome, {leak.second for leak in leaks}),
+        top1_without_leaks=_top1_without(outcome, leaks),
         resolution=info.preprocessing.resolution,
         weights=weights if isinstance(weights, str) else None,
         seeds=_seeds(info, seed),
@@ -64,22 +64,21 @@ def measure(
     )
 
 
-def warnings_for(outcome: Outcome, info: BundleInfo, split: str, fingerprints: Set[str]) -> tuple[str, ...]:
+def warnings_for(outcome: Outcome, split: str, *, compared_with_training: bool) -> tuple[str, ...]:
     """Say what to bear in mind when reading the figures.
 
     Args:
         outcome: the evaluated rows with their predictions.
-        info: the bundle that predicted.
         split: the name of the evaluated split.
-        fingerprints: fingerprints of the evaluated data, with and without its broken rows.
+        compared_with_training: whether the pictures that were trained on were looked for among the evaluated ones.
     """
     found = []
     if split == "train":
         found.append("These pictures were trained on: the figures say nothing about new pictures.")
     if split == "val":
         found.append("Choices were made on this split: figures on new pictures are likely lower.")
-    if info.data_fingerprint and info.data_fingerprint not in fingerprints:
-        found.append("The data is not the data of the training: whether its pictures were trained on was not checked.")
+    if not compared_with_training:
+        found.append("This is not the data of the training, and whether its pictures were trained on was not checked.")
     support = np.bincount(outcome.truth, minlength=len(outcome.classes))
     absent = [name for name, count in zip(outcome.classes, support, strict=True) if count == 0]
     if absent:
@@ -124,8 +123,14 @@ def _per_class(outcome: Outcome, confusion: Sequence[Sequence[int]]) -> tuple[Cl
     )
 
 
-def _top1_without(outcome: Outcome, leaked: Set[str]) -> float | None:
-    kept = ~outcome.frame.select(pl.col("id").is_in(list(leaked))).to_series().to_numpy()
+def _top1_without(outcome: Outcome, leaks: Sequence[Leak]) -> float | None:
+    """Return the accuracy over the rows in no leak; a group that leaks is listed once but leaks with all its rows."""
+    leaked = {leak.second for leak in leaks}
+    of_groups = {leak.second for leak in leaks if leak.kind == "group"}
+    rows = outcome.frame.select("id", "group")
+    groups = rows.filter(pl.col("id").is_in(list(of_groups)))["group"].drop_nulls().unique().to_list()
+    spoilt = rows.select((pl.col("id").is_in(list(leaked)) | pl.col("group").is_in(groups)).fill_null(False))
+    kept = ~(spoilt.to_series().to_numpy())
     return float(outcome.correct[kept].mean()) if kept.any() else None
 
 

@@ -122,13 +122,13 @@ def leak_pairs(leaks: Sequence[Leak], table: Table, outcome: Outcome, writer: Pi
     def show(name: str) -> Picture:
         if name in evaluated:
             return _pictures(outcome, [evaluated[name]], writer)[0]
-        row = rows[name]
+        row = rows.get(name)
+        if row is None:  # a picture of another table, which was trained on
+            return Picture(id=name, path=name)
         return Picture(id=name, path=row["path"], label=row["label"], file=writer.write(row["path"]))
 
     return tuple(
-        LeakPair(leak.kind, leak.first_split, leak.second_split, show(leak.first), show(leak.second))
-        for leak in shown
-        if leak.first in rows and leak.second in rows
+        LeakPair(leak.kind, leak.first_split, leak.second_split, show(leak.first), show(leak.second)) for leak in shown
     )
 
 

@@ -192,19 +192,43 @@ def test_other_data_absent_classes_and_trained_rows_are_warned_of(
     trained, other, absent = result.warnings
     assert "trained on" in trained
     assert "not the data of the training" in other
+    assert "was not checked" in other
     assert "1 of 3 classes" in absent
     assert absent.endswith("blue.")
 
 
-def test_rows_of_one_group_widen_the_interval(
+def test_pictures_trained_on_are_found_in_other_data(predictor: ByColor, table: Table, tmp_path: Path) -> None:
+    """The same pictures split otherwise: what was trained on is now tested on."""
+    swapped = pl.when(pl.col("split") == "train").then(pl.lit("test")).otherwise(pl.lit("train")).alias("split")
+    other = replace(table, frame=table.frame.with_columns(swapped))
+    result = evaluate_predictor(
+        InBundleOrder(predictor.info), other, tmp_path / "run", cache=tmp_path / "cache", trained=table
+    )
+    assert result.n == len(result.leaks) == 3 * TRAIN
+    assert result.top1_without_leaks is None
+    assert result.warnings == ()
+
+
+def test_trained_pictures_that_are_gone_are_said_to_be(predictor: ByColor, table: Table, tmp_path: Path) -> None:
+    gone = replace(table, root=tmp_path / "gone")
+    info = replace(predictor.info, data_fingerprint="other")
+    result = evaluate_predictor(InBundleOrder(info), table, tmp_path / "run", cache=tmp_path / "cache", trained=gone)
+    (warning,) = result.warnings
+    assert "was not checked" in warning
+
+
+def test_a_group_is_drawn_whole_and_leaks_whole(
     found: EvalResult, predictor: ByColor, table: Table, tmp_path: Path
 ) -> None:
-    halves = pl.when(pl.col("path").str.contains(r"_[0-4]\.png")).then(pl.lit("a")).otherwise(pl.lit("b"))
-    grouped = replace(table, frame=table.frame.with_columns(halves.alias("group") + pl.col("label")))
+    """All misleading pictures and one of train are of one animal; every other picture is its own."""
+    animal = [f"test/{label}_{place}.png" for label, place in MISLEADING] + ["train/blue_0.png"]
+    group = pl.when(pl.col("path").is_in(animal)).then(pl.lit("animal")).alias("group")
+    grouped = replace(table, frame=table.frame.with_columns(group))
     result = evaluate_predictor(InBundleOrder(predictor.info), grouped, tmp_path / "grouped", cache=tmp_path / "cache")
     wide, narrow = result.intervals["top1"], found.intervals["top1"]
-    assert wide.high - wide.low > narrow.high - narrow.low
-    assert result.leak_counts["group"] > 0
+    assert wide.high - wide.low > 1.3 * (narrow.high - narrow.low)
+    assert result.leak_counts == {"exact": 1, "group": 1}
+    assert result.top1_without_leaks == 1
 
 
 def test_broken_rows_of_the_split_are_listed(
@@ -217,8 +241,14 @@ def test_broken_rows_of_the_split_are_listed(
         return replace(honest(*arguments, **options), broken=broken)  # type: ignore[arg-type]
 
     monkeypatch.setattr(classification, "cache_images", with_broken)
-    result = evaluate_predictor(InBundleOrder(predictor.info), table, tmp_path / "run", cache=tmp_path / "cache")
-    assert result.broken == broken[:1]
+    skipped = BrokenRow("?", "strange.png", "its name is not text")
+    result = evaluate_predictor(
+        InBundleOrder(predictor.info),
+        replace(table, skipped=(skipped,)),
+        tmp_path / "run",
+        cache=tmp_path / "cache",
+    )
+    assert result.broken == (broken[0], skipped)
 
 
 def test_progress_ends_with_all_pictures_predicted(predictor: ByColor, table: Table, tmp_path: Path) -> None:
