@@ -144,7 +144,7 @@ class BirdPainter:
         axis = self.anatomy.tail.place([(0.1, 0.0), (0.95, 0.0)])
         self.canvas.scratch(axis, 0.02, mixed(feathers, (0, 0, 0), 0.3))
         if paint.colour is not None:
-            start, stop = (0.62, 1.0) if paint.pattern == "tip" else (0.42, 0.78)
+            start, stop = (0.50, 1.0) if paint.pattern == "tip" else (0.42, 0.78)
             self.canvas.tint(self.anatomy.tail_band(start, stop), paint.colour)
 
     def _trunk(self) -> None:

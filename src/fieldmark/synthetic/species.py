@@ -224,7 +224,7 @@ _GENERA = (
     Genus(
         name="Cauderia",
         group="Fenflit",
-        build=Build(0.46, 26, 0.23, 0.03, "thin", 0.17, 0.10, 0.82, 0.26, 0.22),
+        build=Build(0.46, 26, 0.23, 0.03, "thin", 0.17, 0.10, 0.80, 0.32, 0.22),
         plumage=_SLATE,
         base={},
         first=("tail", "white-tipped"),
