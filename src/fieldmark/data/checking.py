@@ -61,7 +61,7 @@ class DataReport:
         picture_sides: smallest, median and largest longer side of the pictures in px; empty without pictures.
         imbalance: rows of the largest class by those of the smallest that has any; ``None`` without labels.
         broken: pictures that can't be decoded.
-        skipped: files that the reader left out.
+        skipped: files that could not become rows.
         leaks: pictures and groups on both sides of a split.
         faults: what should be put right, in words; empty where all is well.
         notes: what is worth knowing, in words.
@@ -138,7 +138,7 @@ def check_data(table: Table, cache: Path, progress: Progress | None = None) -> D
     if len(pictures):
         images = cache_images(pictures, Preprocessing(_RESOLUTION), cache, max_broken=1.0, progress=progress)
     broken = images.broken if images else ()
-    leaks = find_leaks(images.table, images) if images else ()
+    leaks = find_leaks(pictures, images) if images else ()
     classes = _class_rows(table)
     occurring = [entry.rows for entry in classes if entry.rows]
     imbalance = max(occurring) / min(occurring) if occurring else None
@@ -164,7 +164,7 @@ def check_data(table: Table, cache: Path, progress: Progress | None = None) -> D
         broken=broken,
         skipped=table.skipped,
         leaks=leaks,
-        faults=_faults(broken, leaks, classes),
+        faults=_faults(table.skipped, broken, leaks, classes),
         notes=_notes(table, classes, imbalance),
     )
 
@@ -192,8 +192,15 @@ def _sides(images: CachedImages | None) -> tuple[int, ...]:
     return int(longer.min()), int(np.median(longer)), int(longer.max())
 
 
-def _faults(broken: tuple[BrokenRow, ...], leaks: tuple[Leak, ...], classes: tuple[ClassRows, ...]) -> tuple[str, ...]:
+def _faults(
+    skipped: tuple[BrokenRow, ...],
+    broken: tuple[BrokenRow, ...],
+    leaks: tuple[Leak, ...],
+    classes: tuple[ClassRows, ...],
+) -> tuple[str, ...]:
     faults = []
+    if skipped:
+        faults.append(f"{_counted(len(skipped), 'file')} could not become rows.")
     if broken:
         faults.append(f"{_counted(len(broken), 'picture')} can't be decoded.")
     for kind, words in (
@@ -221,8 +228,6 @@ def _notes(table: Table, classes: tuple[ClassRows, ...], imbalance: float | None
             f"The largest class has {imbalance:.0f} times the rows of the smallest: look at macro recall, "
             "and try --class-balanced."
         )
-    if table.skipped:
-        notes.append(f"The reader left out {_counted(len(table.skipped), 'file')}.")
     return tuple(notes)
 
 

@@ -1,0 +1,81 @@
+"""List the pictures below a folder, and say which files could not be taken."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from fieldmark.data.images import PICTURE_SUFFIXES
+from fieldmark.records import BrokenRow
+
+#: Files that systems leave beside pictures.
+_LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What lies below a folder.
+
+    Attributes:
+        pictures: picture files, relative to the folder, with forward slashes, sorted.
+        skipped: picture files and folders that can't be taken, with the reason.
+        others: number of files that are no pictures by their name.
+    """
+
+    pictures: tuple[str, ...]
+    skipped: tuple[BrokenRow, ...]
+    others: int
+
+
+def list_pictures(folder: Path) -> Listing:
+    """List the pictures below a folder; links to folders are followed once, hidden files and litter left out.
+
+    A file whose name is not valid text can't be kept in a table; it is listed under ``skipped``.
+
+    Args:
+        folder: where to look.
+    """
+    pictures: list[str] = []
+    skipped: list[BrokenRow] = []
+    others = 0
+    seen: set[tuple[int, int]] = set()
+
+    def unreadable(error: OSError) -> None:
+        skipped.append(_skipped(Path(error.filename or folder), folder, f"can't be listed: {error.strerror}"))
+
+    for current, folders, files in os.walk(folder, onerror=unreadable, followlinks=True):
+        here = Path(current)
+        state = here.stat()
+        if (state.st_dev, state.st_ino) in seen:
+            skipped.append(_skipped(here, folder, "a link to a folder that is listed already"))
+            folders.clear()
+            continue
+        seen.add((state.st_dev, state.st_ino))
+        folders[:] = sorted(name for name in folders if not _is_litter(name))
+        for name in sorted(files):
+            if _is_litter(name):
+                continue
+            if Path(name).suffix.lower() not in PICTURE_SUFFIXES:
+                others += 1
+            elif _is_text(name) and _is_text(current):
+                pictures.append((here / name).relative_to(folder).as_posix())
+            else:
+                skipped.append(_skipped(here / name, folder, "the file's name is not valid text; rename it"))
+    return Listing(tuple(sorted(pictures)), tuple(skipped), others)
+
+
+def _skipped(path: Path, folder: Path, reason: str) -> BrokenRow:
+    relative = path.relative_to(folder) if path.is_relative_to(folder) else path
+    shown = str(PurePosixPath(relative)).encode("utf-8", "backslashreplace").decode()
+    return BrokenRow(shown, shown, reason)
+
+
+def _is_litter(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _LITTER
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

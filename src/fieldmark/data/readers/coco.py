@@ -1,0 +1,158 @@
+"""COCO and iNaturalist annotations in JSON."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fieldmark.data.readers.folders import SPLIT_NAMES
+from fieldmark.data.table import Table, make_table
+from fieldmark.errors import DataError
+
+_KEYS = ("images", "annotations", "categories")
+
+#: iNaturalist's ranks, coarse to fine; a category that has them all brings its own lineage.
+_RANKS = ("kingdom", "phylum", "class", "order", "family", "genus")
+
+#: A JSON file is only opened to look what it is if it is at most this large.
+_PEEK_BYTES = 2 * 2**30
+
+
+@dataclass
+class _Rows:
+    """Columns in the making, and the pictures that show several categories."""
+
+    columns: dict[str, list[object]] = field(default_factory=lambda: defaultdict(list))
+    mixed: int = 0
+
+
+class CocoReader:
+    """One JSON file, or a folder of them named by split (``train2019.json``, ``instances_val.json``).
+
+    The lineage is iNaturalist's taxonomy where every category has one, else supercategory and name. A picture whose
+    annotations name several categories stays without a label: it shows no single class.
+    """
+
+    looks_for = "JSON with images, annotations and categories"
+
+    def recognise(self, path: Path) -> str | None:
+        """Look for the three lists."""
+        found = [file.name for file in _files(path) if _is_coco(file)]
+        return f"{', '.join(found)} with {', '.join(_KEYS)}" if found else None
+
+    def read(self, path: Path) -> Table:
+        """Read one row a picture; its box where there is exactly one."""
+        files = [file for file in _files(path) if _is_coco(file)]
+        if not files:
+            raise DataError(f"{path} holds no JSON with {', '.join(_KEYS)}.", "Name the annotation file.")
+        root = path if path.is_dir() else path.parent
+        rows, categories = _Rows(), {}
+        for file in files:
+            data = _load(file)
+            categories |= {entry["id"]: entry for entry in data["categories"]}
+            _add_file(rows, data, _lineages(categories), root, _split_of(file))
+        lineages = _lineages(categories)
+        deep = {len(names) for names in lineages.values()} != {1}
+        if not deep:
+            rows.columns["lineage"] = [None] * len(rows.columns["id"])
+        ranks = max((len(names) for names in lineages.values()), default=1)
+        return make_table(
+            rows.columns,
+            root,
+            reader="coco",
+            classes=[names[-1] for names in lineages.values()],
+            rank_names=_rank_names(ranks) if deep else ("class",),
+        )
+
+
+def _rank_names(count: int) -> tuple[str, ...]:
+    if count == len(_RANKS) + 1:
+        return (*_RANKS, "species")
+    return ("supercategory", "class")
+
+
+def _files(path: Path) -> list[Path]:
+    if path.suffix == ".json" and path.is_file():
+        return [path]
+    if not path.is_dir():
+        return []
+    return sorted([*path.glob("*.json"), *path.glob("annotations/*.json")])
+
+
+def _is_coco(file: Path) -> bool:
+    if file.stat().st_size > _PEEK_BYTES:
+        return False
+    try:
+        data = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(data, dict) and all(isinstance(data.get(key), list) for key in _KEYS)
+
+
+def _load(file: Path) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(file.read_bytes())
+    try:
+        {entry["id"]: entry["name"] for entry in data["categories"]}
+        [(entry["id"], entry["file_name"]) for entry in data["images"]]
+        [(entry["image_id"], entry["category_id"]) for entry in data["annotations"]]
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{file} lacks {error} in one of its entries.", "See the COCO format's description.") from error
+    return data
+
+
+def _split_of(file: Path) -> str | None:
+    name = file.stem.lower()
+    for word, split in SPLIT_NAMES.items():
+        if word in name:
+            return split
+    return None
+
+
+def _lineages(categories: Mapping[int, Mapping[str, Any]]) -> dict[int, list[str]]:
+    """Return category id → names, coarse to fine; a name that occurs twice carries its id."""
+    names = [entry["name"] for entry in categories.values()]
+    unique = {
+        number: entry["name"] if names.count(entry["name"]) == 1 else f"{entry['name']} ({number})"
+        for number, entry in sorted(categories.items())
+    }
+    if all(all(entry.get(rank) for rank in _RANKS) for entry in categories.values()):
+        return {n: [*(str(categories[n][rank]) for rank in _RANKS), name] for n, name in unique.items()}
+    if all(entry.get("supercategory") for entry in categories.values()):
+        return {n: [str(categories[n]["supercategory"]), name] for n, name in unique.items()}
+    return {n: [name] for n, name in unique.items()}
+
+
+def _add_file(
+    rows: _Rows, data: Mapping[str, Any], lineages: Mapping[int, list[str]], root: Path, split: str | None
+) -> None:
+    objects: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
+    for entry in data["annotations"]:
+        if entry["category_id"] not in lineages:
+            raise DataError(f"An annotation names category {entry['category_id']}.", "`categories` has no such id.")
+        objects[entry["image_id"]].append(entry)
+    for image in data["images"]:
+        found = objects[image["id"]]
+        kinds = {entry["category_id"] for entry in found}
+        names = lineages[kinds.pop()] if len(kinds) == 1 else None
+        rows.columns["id"].append(f"{split or 'all'}/{image['id']}")
+        rows.columns["path"].append(_place(root, str(image["file_name"]), split))
+        rows.columns["label"].append(names[-1] if names else None)
+        rows.columns["lineage"].append(names)
+        rows.columns["split"].append(split)
+        rows.columns["box"].append(_box(found))
+
+
+def _place(root: Path, name: str, split: str | None) -> str:
+    """Return the picture's path below the root: beside the JSON, or in a folder ``images``, or that of its split."""
+    folders: Sequence[str] = ("", "images", *([split, f"images/{split}"] if split else []))
+    for folder in folders:
+        if (root / folder / name).is_file():
+            return (Path(folder) / name).as_posix()
+    return name
+
+
+def _box(objects: Sequence[Mapping[str, Any]]) -> list[float] | None:
+    box = objects[0].get("bbox") if len(objects) == 1 else None
+    return [float(value) for value in box] if box and len(box) == 4 else None

@@ -1,0 +1,114 @@
+"""Make splits: stratified by class, groups kept together, seeded."""
+
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from fieldmark.data.table import Table
+from fieldmark.errors import DataError
+
+
+def assign_splits(table: Table, *, validation: float = 0.1, test: float = 0.2, seed: int = 0) -> Table:
+    """Give every labelled row a split; rows without a label stay in none.
+
+    Groups go whole to one split. Every class keeps at least one group for training, so classes with few groups may
+    be missing from validation or test. The result does not depend on the order of rows.
+
+    Args:
+        table: rows with labels; splits that are there are replaced.
+        validation: share of each class for validation, in 0..1.
+        test: share of each class for test, in 0..1.
+        seed: chooses which.
+
+    Raises:
+        DataError: shares out of range.
+    """
+    if validation < 0 or test < 0 or validation + test >= 1:
+        raise DataError(
+            f"Shares {validation:g} (validation) and {test:g} (test) leave nothing for training.",
+            "Give shares whose sum is below 1.",
+        )
+    units = _units(table)
+    shares = {"test": test, "val": validation, "train": 1 - validation - test}
+    chosen = _distribute(units, shares, seed, keep="train")
+    names = [chosen.get(key) for key in _unit_keys(table)]
+    return replace(table, frame=table.frame.with_columns(pl.Series("split", names, dtype=pl.String)))
+
+
+def folds(table: Table, count: int, seed: int) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    """Divide labelled rows into folds, stratified by class, groups kept together.
+
+    Args:
+        table: every row is labelled.
+        count: number of folds, 2 or more.
+        seed: chooses which row lies in which fold.
+
+    Returns:
+        For each fold the places of the rows to learn from and of the rows held out.
+
+    Raises:
+        DataError: fewer than two folds, or rows without a label.
+    """
+    if count < 2 or table.frame["label"].null_count():
+        raise DataError("Folds need labelled rows and a count of 2 or more.", "Use table.labelled() and count >= 2.")
+    shares = {str(fold): 1 / count for fold in range(count)}
+    chosen = _distribute(_units(table), shares, seed, keep=None)
+    held = np.array([int(chosen[key]) for key in _unit_keys(table) if key is not None])
+    return [(np.flatnonzero(held != fold), np.flatnonzero(held == fold)) for fold in range(count)]
+
+
+def _unit_keys(table: Table) -> list[str | None]:
+    """Name what must stay together with each row: its group, else the row itself; ``None`` without a label."""
+    rows = table.frame.select("id", "group", "label").iter_rows()
+    return [
+        None if label is None else f"g:{group}" if group is not None else f"r:{name}" for name, group, label in rows
+    ]
+
+
+def _units(table: Table) -> dict[str, Counter[str]]:
+    """Count the labels of each unit."""
+    units: dict[str, Counter[str]] = defaultdict(Counter)
+    for key, label in zip(_unit_keys(table), table.frame["label"], strict=True):
+        if key is not None:
+            units[key][label] += 1
+    return units
+
+
+def _distribute(
+    units: Mapping[str, Counter[str]], shares: Mapping[str, float], seed: int, keep: str | None
+) -> dict[str, str]:
+    """Give each unit to the split that lacks most of the unit's classes, the largest units first.
+
+    Args:
+        units: the label counts of what must stay together.
+        shares: split → share of every class, summing to 1.
+        seed: breaks ties between units of one size.
+        keep: split that gets the first unit of every class, if any.
+    """
+    totals: Counter[str] = Counter()
+    for counts in units.values():
+        totals.update(counts)
+    open_places = {name: {label: share * totals[label] for label in totals} for name, share in shares.items()}
+    served: set[str] = set()
+    chosen: dict[str, str] = {}
+    for key in sorted(units, key=lambda one: (-units[one].total(), _shuffled(one, seed))):
+        counts = units[key]
+        if keep is not None and not served.issuperset(counts):
+            best = keep
+        else:
+            best = max(shares, key=lambda name: sum(n * open_places[name][label] for label, n in counts.items()))
+        for label, number in counts.items():
+            open_places[best][label] -= number
+        served |= set(counts) if best == keep else set()
+        chosen[key] = best
+    return chosen
+
+
+def _shuffled(key: str, seed: int) -> tuple[int, str]:
+    """Order keys by chance, but the same for every order of rows."""
+    return zlib.crc32(key.encode(), seed), key
