@@ -135,7 +135,7 @@ def check_seed(seed: int) -> None:
 
 def _place(rng: np.random.Generator, anatomy: Anatomy, side: int) -> Placement:
     """Turn, mirror, scale and move the bird so that it fills much of the frame and lies inside it."""
-    # The wider side of the bird takes two thirds to nine tenths of the frame.
+    # Its width takes 0.66 to 0.90 of the frame, or less where its height would pass 0.88.
     turn, narrow = math.radians(rng.uniform(-15, 15)), rng.uniform(0.86, 1.0)
     c, s = math.cos(turn), math.sin(turn)
     flip = -1.0 if rng.uniform() < 0.5 else 1.0
