@@ -1,3 +1,60 @@
-"""Fieldmark: fine-grained image recognition that says which local mark decided."""
+"""Fieldmark: fine-grained image recognition that says which local mark decided.
+
+The public names are loaded when they are first used, so that importing the package stays cheap.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fieldmark.data.reading import read_table
+    from fieldmark.data.table import Table
+    from fieldmark.errors import FieldmarkError
+    from fieldmark.evaluation import evaluate
+    from fieldmark.predict import load_predictor
+    from fieldmark.records import Prediction
+    from fieldmark.report import write_report
+    from fieldmark.synthetic import generate_birds
+    from fieldmark.training.config import TrainConfig
+    from fieldmark.training.train import train
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "FieldmarkError",
+    "Prediction",
+    "Table",
+    "TrainConfig",
+    "evaluate",
+    "generate_birds",
+    "load_predictor",
+    "read_table",
+    "train",
+    "write_report",
+]
+
+#: Public name → the module that defines it.
+_HOMES = {
+    "FieldmarkError": "fieldmark.errors",
+    "Prediction": "fieldmark.records",
+    "Table": "fieldmark.data.table",
+    "TrainConfig": "fieldmark.training.config",
+    "evaluate": "fieldmark.evaluation",
+    "generate_birds": "fieldmark.synthetic",
+    "load_predictor": "fieldmark.predict",
+    "read_table": "fieldmark.data.reading",
+    "train": "fieldmark.training.train",
+    "write_report": "fieldmark.report",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

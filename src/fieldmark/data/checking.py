@@ -165,7 +165,7 @@ def check_data(table: Table, cache: Path, progress: Progress | None = None) -> D
         skipped=table.skipped,
         leaks=leaks,
         faults=_faults(table.skipped, broken, leaks, classes),
-        notes=_notes(table, classes, imbalance),
+        notes=_notes(classes, imbalance),
     )
 
 
@@ -200,7 +200,7 @@ def _faults(
 ) -> tuple[str, ...]:
     faults = []
     if skipped:
-        faults.append(f"{_counted(len(skipped), 'file')} could not become rows.")
+        faults.append(f"{_counted(len(skipped), 'file')} could not become a row.")
     if broken:
         faults.append(f"{_counted(len(broken), 'picture')} can't be decoded.")
     for kind, words in (
@@ -218,7 +218,7 @@ def _faults(
     return tuple(faults)
 
 
-def _notes(table: Table, classes: tuple[ClassRows, ...], imbalance: float | None) -> tuple[str, ...]:
+def _notes(classes: tuple[ClassRows, ...], imbalance: float | None) -> tuple[str, ...]:
     notes = []
     empty = [entry.name for entry in classes if not entry.rows]
     if empty:

@@ -1,0 +1,53 @@
+"""`fieldmark evaluate`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fieldmark.cli.terminal import CacheFolder, Quiet, ReaderName, cache_folder, open_terminal
+
+
+class ResultFormat(StrEnum):
+    """How a result is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+def evaluate(
+    context: typer.Context,
+    run: Annotated[Path, typer.Argument(help="The run's folder.")],
+    path: Annotated[
+        Path | None, typer.Argument(help="Other data to evaluate on.", show_default="the data it was trained on")
+    ] = None,
+    split: Annotated[str, typer.Option(help="The rows to evaluate: train, val or test.")] = "test",
+    reader: ReaderName = None,
+    output: Annotated[ResultFormat, typer.Option("--format", help="How to print the result.")] = ResultFormat.TABLE,
+    cache: CacheFolder = None,
+    quiet: Quiet = False,
+) -> None:
+    """Measure how well a run recognises, and write its report.
+
+    Leaks between splits are looked for first and printed with the accuracy. Writes evaluation.json and report.html
+    into the run's folder.
+
+    Examples:
+      fieldmark evaluate runs/first
+      fieldmark evaluate runs/first --split val
+      fieldmark evaluate runs/first other-photos/ --format json > result.json
+    """
+    terminal = open_terminal(context, quiet)
+
+    from fieldmark.cli.stages import evaluate_as, print_evaluation
+    from fieldmark.report import write_report
+
+    with terminal.progress(f"Evaluating split {split}") as progress:
+        result = evaluate_as(run, path, reader, split=split, cache=cache_folder(cache), progress=progress)
+    report = write_report(run)
+    if output is ResultFormat.JSON:
+        terminal.result(result.to_json())
+    else:
+        print_evaluation(terminal, result)
+    terminal.note(f"Report: {report}")

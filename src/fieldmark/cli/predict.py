@@ -1,0 +1,60 @@
+"""`fieldmark predict`."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fieldmark.cli.terminal import Quiet, open_terminal
+
+
+class PredictionFormat(StrEnum):
+    """How predictions are written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+def predict(
+    context: typer.Context,
+    run: Annotated[Path, typer.Argument(help="The run's folder, or a bundle.")],
+    paths: Annotated[list[str], typer.Argument(help="Pictures, folders of pictures, or globs.")],
+    output: Annotated[PredictionFormat, typer.Option("--format", help="How to write.")] = PredictionFormat.TABLE,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write to.", show_default="standard output", dir_okay=False)
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="Classes to list for each picture.")] = 5,
+    device: Annotated[str, typer.Option(help="Where the network runs: cpu, cuda ...")] = "cpu",
+    batch_size: Annotated[int, typer.Option(min=1, help="Pictures that go through the network at once.")] = 32,
+    quiet: Quiet = False,
+) -> None:
+    """Name what pictures show.
+
+    A picture that can't be read is a row with its reason; the exit code is then 1. Folders are searched for pictures
+    at any depth; a file named by itself is always tried.
+
+    Examples:
+      fieldmark predict runs/first bird.jpg
+      fieldmark predict runs/first photos/ --format csv --out names.csv
+      fieldmark predict runs/first 'photos/**/*.png' --format json | jq '.[].label'
+    """
+    terminal = open_terminal(context, quiet)
+
+    from fieldmark.cli.prediction_output import opened, write_predictions
+    from fieldmark.predict import expand_sources, load_predictor
+
+    sources = expand_sources(paths)
+    predictor = load_predictor(run, device=device, batch_size=batch_size, top=top)
+    shows_itself = out is None and sys.stdout.isatty()  # the rows are the progress; a bar would tear them
+    with opened(out) as stream, terminal.progress("Predicting", hidden=shows_itself) as progress:
+        broken = write_predictions(
+            predictor.predict_stream(sources), len(sources), predictor.info, output.value, top, stream, progress
+        )
+    if broken:
+        terminal.warn(f"{len(broken):,} of {len(sources):,} pictures could not be read:")
+        for row in broken:
+            terminal.warn(f"  {row.path}: {row.reason}")
+        raise typer.Exit(1)

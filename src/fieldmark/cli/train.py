@@ -1,0 +1,52 @@
+"""`fieldmark train`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fieldmark.cli.terminal import CacheFolder, Quiet, ReaderName, cache_folder, open_terminal
+from fieldmark.cli.train_options import FlagValue, config_from_flags, with_training_flags
+
+
+@with_training_flags
+def train(
+    context: typer.Context,
+    flags: Mapping[str, FlagValue],
+    path: Annotated[Path, typer.Argument(help="Folder or file of labelled pictures.")],
+    out: Annotated[Path, typer.Option(help="The run's folder: new, or empty.")],
+    reader: ReaderName = None,
+    config: Annotated[Path | None, typer.Option(help="JSON file of training options; flags go over it.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
+    evaluate: Annotated[bool, typer.Option(help="Evaluate and write the report after training.")] = True,
+    cache: CacheFolder = None,
+    quiet: Quiet = False,
+) -> None:
+    """Train a recogniser on labelled pictures.
+
+    Afterwards the split `test` is evaluated (`val` where there is none) and the report written. The run's folder
+    holds config.json, log.csv, checkpoints, the bundle that predicts, evaluation.json and report.html.
+
+    Examples:
+      fieldmark train photos/ --out runs/first
+      fieldmark train photos/ --out runs/first --resume
+      fieldmark train photos/ --out runs/quick --time-limit 30m --resolution 128
+      fieldmark train photos/ --out runs/mobile --backbone mobilenetv2_100 --weights mobilenetv2.safetensors
+      fieldmark train cub/ --out runs/small --backbone resnet10t --backbone-option "channels=[16,32,64,96]"
+    """
+    terminal = open_terminal(context, quiet)
+    options = config_from_flags(flags, config)
+
+    from fieldmark.cli.observer import RichObserver
+    from fieldmark.cli.stages import evaluate_run, is_first_process, print_training
+    from fieldmark.training.train import train as run_training
+
+    folder = cache_folder(cache)
+    with RichObserver(terminal) as observer:
+        result = run_training(path, out, options, cache=folder, reader=reader, resume=resume, observer=observer)
+    if not is_first_process():
+        return
+    print_training(terminal, result)
+    if evaluate:
+        evaluate_run(terminal, out, cache=folder)

@@ -1,0 +1,36 @@
+import subprocess
+import sys
+
+import pytest
+
+import fieldmark
+
+NAMES = [
+    "FieldmarkError",
+    "Prediction",
+    "Table",
+    "TrainConfig",
+    "evaluate",
+    "generate_birds",
+    "load_predictor",
+    "read_table",
+    "train",
+    "write_report",
+]
+
+
+def test_the_public_names_are_these_and_each_one_loads() -> None:
+    assert fieldmark.__all__ == NAMES
+    assert set(NAMES) <= set(dir(fieldmark))
+    for name in NAMES:
+        assert getattr(fieldmark, name).__name__ == name
+
+
+def test_another_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="nonesuch"):
+        fieldmark.nonesuch  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    code = "import fieldmark, sys; sys.exit(bool({'torch', 'polars', 'numpy'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
