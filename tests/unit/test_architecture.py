@@ -14,6 +14,8 @@ MOST_LINES_OF_A_MODULE = 400
 MOST_LINES_OF_A_FUNCTION = 65
 FORBIDDEN_NAMES = {"utils", "helpers", "misc", "common"}
 PUBLIC_NAMES = [
+    "FieldmarkError",
+    "Prediction",
     "Table",
     "TrainConfig",
     "evaluate",

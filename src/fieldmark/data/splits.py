@@ -36,7 +36,7 @@ def assign_splits(table: Table, *, validation: float = 0.1, test: float = 0.2, s
     units = _units(table)
     shares = {"test": test, "val": validation, "train": 1 - validation - test}
     chosen = _distribute(units, shares, seed, keep="train")
-    names = [chosen.get(key) for key in _unit_keys(table)]
+    names = [None if key is None else chosen[key] for key in _unit_keys(table)]
     return replace(table, frame=table.frame.with_columns(pl.Series("split", names, dtype=pl.String)))
 
 
@@ -65,9 +65,8 @@ def folds(table: Table, count: int, seed: int) -> list[tuple[npt.NDArray[np.int6
 def _unit_keys(table: Table) -> list[str | None]:
     """Name what must stay together with each row: its group, else the row itself; ``None`` without a label."""
     rows = table.frame.select("id", "group", "label").iter_rows()
-    return [
-        None if label is None else f"g:{group}" if group is not None else f"r:{name}" for name, group, label in rows
-    ]
+    keys = ((label, f"r:{name}" if group is None else f"g:{group}") for name, group, label in rows)
+    return [None if label is None else key for label, key in keys]
 
 
 def _units(table: Table) -> dict[str, Counter[str]]:

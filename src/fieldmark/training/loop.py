@@ -131,9 +131,9 @@ class Trainer:
         for layer in self.frozen:
             layer.eval()
         total, rate = 0.0, 0.0
-        for step, (x, targets) in enumerate(self._batches(plan.next_epoch, resolution)):
+        for step, (x, targets) in enumerate(self.batches(plan.next_epoch, resolution)):
             rate = self._set_learning_rate(plan, step)
-            loss = self._step(x, targets)
+            loss = self.update(x, targets)
             self._check(loss, plan.next_epoch)
             total += loss
             self.observer.step(plan.next_epoch * self.steps + step + 1, loss)
@@ -149,7 +149,7 @@ class Trainer:
         }
         return row | self._validate(resolution)
 
-    def _batches(self, epoch: int, resolution: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, epoch: int, resolution: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield this process's share of an epoch's augmented batches with their targets (B, N)."""
         config, rank, world = self.config, self.fabric.global_rank, self.fabric.world_size
         augment = BatchAugment(
@@ -176,7 +176,8 @@ class Trainer:
             group["lr"] = group["peak"] * factor
         return self.config.learning_rate * factor
 
-    def _step(self, x: Tensor, targets: Tensor) -> float:
+    def update(self, x: Tensor, targets: Tensor) -> float:
+        """Take one optimizer step on pictures (B, 3, R, R) and targets (B, N); return the loss."""
         loss = functional.cross_entropy(self.module(x), targets, label_smoothing=self.config.label_smoothing)
         self.fabric.backward(loss)
         self.optimizer.step()

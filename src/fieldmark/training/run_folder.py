@@ -17,8 +17,8 @@ BUNDLE = "bundle"
 _MAY_CHANGE = ("time_limit",)
 
 
-def open_run(out: Path, config: TrainConfig, table: Table, *, resume: bool) -> None:
-    """Make a run's folder, or check that an interrupted run can go on.
+def check_run(out: Path, config: TrainConfig, table: Table, *, resume: bool) -> None:
+    """Check that a run may be made in a folder, or that the run in it may go on; nothing is written.
 
     Args:
         out: the run's folder.
@@ -35,9 +35,14 @@ def open_run(out: Path, config: TrainConfig, table: Table, *, resume: bool) -> N
         if not resume:
             raise ConfigError(f"{out} already holds a run.", "Go on with it (--resume) or name another --out.")
         _check_same(out, config, table)
-        return
-    if out.is_dir() and any(out.iterdir()):
+    elif out.is_dir() and any(out.iterdir()):
         raise ConfigError(f"{out} is not empty and holds no run.", "Name an empty or new folder with --out.")
+
+
+def make_run(out: Path, config: TrainConfig, table: Table) -> None:
+    """Make a run's folder with its options and its table; one that is there stays as it is."""
+    if (out / CONFIG_FILE).is_file():
+        return
     out.mkdir(parents=True, exist_ok=True)
     table.save(out / TABLE_FILE)
     partial = out / (CONFIG_FILE + ".partial")

@@ -3,13 +3,11 @@
 import copy
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
 
 import torch
-from lightning.fabric import Fabric
-from torch import nn
 from torch.nn import functional
 
 from fieldmark.data.cache import CachedImages, cache_images
@@ -17,20 +15,16 @@ from fieldmark.data.leaks import find_leaks
 from fieldmark.data.reading import read_table
 from fieldmark.data.table import Table
 from fieldmark.errors import DataError
-from fieldmark.models.backbones import BackboneSpec, load_weights
-from fieldmark.models.build import ModelSpec, build_recognizer
 from fieldmark.models.bundle import BundleInfo, save_bundle
 from fieldmark.models.recognizer import Recognizer
 from fieldmark.records import Leak, Preprocessing
-from fieldmark.training.averaging import averaged_model
+from fieldmark.training.assembly import build_model, make_trainer, model_spec
 from fieldmark.training.checkpoint import TrainingState, latest_checkpoint, load_checkpoint
 from fieldmark.training.config import TrainConfig
-from fieldmark.training.initial_head import fit_initial_head
 from fieldmark.training.loop import Trainer
 from fieldmark.training.observer import SilentObserver, TrainObserver
 from fieldmark.training.processes import make_fabric
-from fieldmark.training.run_folder import BUNDLE, CHECKPOINTS, open_run
-from fieldmark.training.samples import Samples, split_samples
+from fieldmark.training.run_folder import BUNDLE, CHECKPOINTS, check_run, make_run
 from fieldmark.training.schedule import Plan, plan_epochs
 
 #: Share of the time limit kept for the last validation and for writing the bundle.
@@ -92,15 +86,17 @@ def train(
     hears = observer if observer is not None and fabric.global_rank == 0 else SilentObserver()
     table = data if isinstance(data, Table) else read_table(data, reader=reader, seed=config.seed)
     _check_trainable(table)
-    if fabric.global_rank == 0:
-        open_run(out, config, table, resume=resume)
-    fabric.barrier()
-    recognizer, preprocessing = _build(config, len(table.classes))
+    check_run(out, config, table, resume=resume)
+    recognizer, preprocessing = build_model(config, len(table.classes))
     images = _cache(table, preprocessing, cache, hears)
     leaks = find_leaks(images.table, images)
     if leaks:
         hears.message(f"{len(leaks)} leaks between splits: see `fieldmark data check`.")
-    trainer = _trainer(fabric, config, recognizer, images, preprocessing, out, hears)
+    fabric.barrier()  # no process may find the run made by another one before it has looked
+    if fabric.global_rank == 0:
+        make_run(out, config, table)
+    fabric.barrier()
+    trainer = make_trainer(fabric, config, recognizer, images, preprocessing, out, hears)
     state = _begin(trainer, deadline=_deadline(config, started))
     state = trainer.run(state, _deadline(config, started))
     if fabric.global_rank == 0:
@@ -122,22 +118,6 @@ def _check_trainable(table: Table) -> None:
         )
 
 
-def _build(config: TrainConfig, classes: int) -> tuple[Recognizer, Preprocessing]:
-    """Build the recogniser, with its weights, and the preprocessing it wants."""
-    torch.manual_seed(config.seed)
-    spec = _model_spec(config, classes)
-    recognizer = build_recognizer(spec, pretrained=config.weights == "hub")
-    if config.weights not in ("none", "hub"):
-        load_weights(recognizer.backbone, Path(config.weights))
-    wanted = recognizer.backbone.preprocessing
-    return recognizer, replace(wanted, resolution=config.final_resolution)
-
-
-def _model_spec(config: TrainConfig, classes: int) -> ModelSpec:
-    backbone = BackboneSpec(config.backbone, config.backbone_options, config.mean, config.std)
-    return ModelSpec(backbone, classes, head=config.head, dropout=config.dropout)
-
-
 def _cache(table: Table, preprocessing: Preprocessing, folder: Path, observer: TrainObserver) -> CachedImages:
     images = cache_images(
         table,
@@ -154,62 +134,6 @@ def _deadline(config: TrainConfig, started: float) -> float | None:
     if config.time_limit is None:
         return None
     return started + 60 * config.time_limit * (1 - _TIME_RESERVE)
-
-
-def _trainer(
-    fabric: Fabric,
-    config: TrainConfig,
-    recognizer: Recognizer,
-    images: CachedImages,
-    preprocessing: Preprocessing,
-    out: Path,
-    observer: TrainObserver,
-) -> Trainer:
-    recognizer.to(memory_format=torch.channels_last)
-    frozen: list[nn.Module] = []
-    if config.freeze_to_stride:
-        frozen = list(recognizer.backbone.layers_to_stride(config.freeze_to_stride))
-        for layer in frozen:
-            layer.requires_grad_(False)
-    samples = split_samples(images, "train")
-    if not latest_checkpoint(out / CHECKPOINTS) and config.initial_head == "logistic":
-        _fit_head(recognizer, samples, preprocessing, observer)
-    optimizer = _optimizer(recognizer, config)
-    module, wrapped = fabric.setup(recognizer, optimizer)
-    return Trainer(
-        fabric=fabric,
-        config=config,
-        recognizer=recognizer,
-        module=module,
-        optimizer=wrapped,
-        average=averaged_model(recognizer, config.ema_decay),
-        frozen=frozen,
-        train=samples,
-        validation=split_samples(images, "val"),
-        preprocessing=preprocessing,
-        out=out,
-        observer=observer,
-    )
-
-
-def _fit_head(recognizer: Recognizer, samples: Samples, preprocessing: Preprocessing, observer: TrainObserver) -> None:
-    batches = samples.plain_batches(preprocessing, batch_size=64)
-    fit_initial_head(recognizer, batches, lambda done: observer.progress("First head", done, len(samples)))
-
-
-def _optimizer(recognizer: Recognizer, config: TrainConfig) -> torch.optim.Optimizer:
-    """AdamW with the head's own learning rate; vectors (biases, norms) do not decay."""
-    head = {id(parameter) for parameter in (*recognizer.head.parameters(), recognizer.bias)}
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for parameter in recognizer.parameters():
-        if parameter.requires_grad:
-            groups.setdefault((id(parameter) in head, parameter.ndim > 1), []).append(parameter)
-    entries = []
-    for (of_head, decays), parameters in groups.items():
-        peak = config.head_learning_rate if of_head else config.learning_rate
-        decay = config.weight_decay if decays else 0.0
-        entries.append({"params": parameters, "lr": peak, "peak": peak, "weight_decay": decay})
-    return torch.optim.AdamW(entries, fused=True)
 
 
 def _begin(trainer: Trainer, deadline: float | None) -> TrainingState:
@@ -236,7 +160,7 @@ def _epoch_cost(trainer: Trainer, resolution: int) -> float:
     model = copy.deepcopy(trainer.recognizer).train()
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], fused=True)
     times = []
-    batches = trainer._batches(epoch=0, resolution=resolution)
+    batches = trainer.batches(epoch=0, resolution=resolution)
     for _, (x, targets) in zip(range(_TIMED_STEPS), batches, strict=False):
         started = time.monotonic()
         with trainer.fabric.autocast():
@@ -259,7 +183,7 @@ def _bundle_info(config: TrainConfig, table: Table, preprocessing: Preprocessing
     return BundleInfo(
         classes=tuple(names),
         preprocessing=preprocessing,
-        model=asdict(_model_spec(config, len(names))),
+        model=asdict(model_spec(config, len(names))),
         rank_names=table.rank_names,
         lineage=table.lineage_of(),
         training=training,

@@ -3,7 +3,6 @@
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,7 @@ _RANKS = ("kingdom", "phylum", "class", "order", "family", "genus")
 _PEEK_BYTES = 2 * 2**30
 
 
-@dataclass
-class _Rows:
-    """Columns in the making, and the pictures that show several categories."""
-
-    columns: dict[str, list[object]] = field(default_factory=lambda: defaultdict(list))
-    mixed: int = 0
+_Columns = dict[str, list[object]]
 
 
 class CocoReader:
@@ -48,7 +42,8 @@ class CocoReader:
         if not files:
             raise DataError(f"{path} holds no JSON with {', '.join(_KEYS)}.", "Name the annotation file.")
         root = path if path.is_dir() else path.parent
-        rows, categories = _Rows(), {}
+        rows: _Columns = defaultdict(list)
+        categories: dict[int, dict[str, Any]] = {}
         for file in files:
             data = _load(file)
             categories |= {entry["id"]: entry for entry in data["categories"]}
@@ -56,10 +51,10 @@ class CocoReader:
         lineages = _lineages(categories)
         deep = {len(names) for names in lineages.values()} != {1}
         if not deep:
-            rows.columns["lineage"] = [None] * len(rows.columns["id"])
+            rows["lineage"] = [None] * len(rows["id"])
         ranks = max((len(names) for names in lineages.values()), default=1)
         return make_table(
-            rows.columns,
+            rows,
             root,
             reader="coco",
             classes=[names[-1] for names in lineages.values()],
@@ -125,7 +120,7 @@ def _lineages(categories: Mapping[int, Mapping[str, Any]]) -> dict[int, list[str
 
 
 def _add_file(
-    rows: _Rows, data: Mapping[str, Any], lineages: Mapping[int, list[str]], root: Path, split: str | None
+    rows: _Columns, data: Mapping[str, Any], lineages: Mapping[int, list[str]], root: Path, split: str | None
 ) -> None:
     objects: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
     for entry in data["annotations"]:
@@ -136,12 +131,12 @@ def _add_file(
         found = objects[image["id"]]
         kinds = {entry["category_id"] for entry in found}
         names = lineages[kinds.pop()] if len(kinds) == 1 else None
-        rows.columns["id"].append(f"{split or 'all'}/{image['id']}")
-        rows.columns["path"].append(_place(root, str(image["file_name"]), split))
-        rows.columns["label"].append(names[-1] if names else None)
-        rows.columns["lineage"].append(names)
-        rows.columns["split"].append(split)
-        rows.columns["box"].append(_box(found))
+        rows["id"].append(f"{split or 'all'}/{image['id']}")
+        rows["path"].append(_place(root, str(image["file_name"]), split))
+        rows["label"].append(names[-1] if names else None)
+        rows["lineage"].append(names)
+        rows["split"].append(split)
+        rows["box"].append(_box(found))
 
 
 def _place(root: Path, name: str, split: str | None) -> str:
