@@ -98,6 +98,7 @@ def load_checkpoint(
         optimizer.load_state_dict(
             {"state": _optimizer_state(tensors), "param_groups": optimizer.state_dict()["param_groups"]}
         )
+        _match_memory_formats(optimizer)
         plan = Plan(**data.pop("plan"))
         return TrainingState(plan=plan, rows=tuple(data.pop("rows")), **data)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
@@ -105,6 +106,14 @@ def load_checkpoint(
         raise TrainingError(
             f"The checkpoint {path} can't be used: {first}", "Start again with another --out folder."
         ) from error
+
+
+def _match_memory_formats(optimizer: torch.optim.Optimizer) -> None:
+    """Lay the optimizer's tensors out in memory as its parameters: the fused step walks both in memory's order."""
+    for parameter, entry in optimizer.state.items():
+        for name, tensor in entry.items():
+            if tensor.shape == parameter.shape:
+                entry[name] = torch.empty_like(parameter, requires_grad=False).copy_(tensor)
 
 
 def _strip(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
