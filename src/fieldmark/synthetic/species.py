@@ -163,7 +163,7 @@ class Species:
     """One species: its genus and the value of every mark.
 
     Attributes:
-        name: the English name, words joined by ``_`` as in CUB.
+        name: the English name.
         genus: the genus.
         marks: for every part of ``MARK_PARTS``, one of the names in ``MARK_VALUES``.
     """
@@ -323,7 +323,7 @@ def _species_of(genus: Genus) -> tuple[Species, ...]:
     first, second = dict([genus.first]), dict([genus.second])
     changes: tuple[dict[str, str], ...] = ({}, first, second, first | second)
     return tuple(
-        Species(f"{epithet}_{genus.group}", genus, base | change)
+        Species(f"{epithet} {genus.group}", genus, base | change)
         for epithet, change in zip(genus.epithets, changes, strict=True)
     )
 

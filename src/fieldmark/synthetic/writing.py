@@ -149,7 +149,7 @@ def separating_marks(folder: Path) -> dict[tuple[str, str], tuple[str, ...]]:
         folder: a folder that ``generate_birds`` wrote.
 
     Returns:
-        The names of the marks for every pair of class names, in both orders.
+        The names of the marks for every pair of species' names, as ``Table.classes`` has them, in both orders.
 
     Raises:
         DataError: there is no readable ``marks.json``.
@@ -204,7 +204,12 @@ def _plan(species: int, train: int, test: int) -> list[_Picture]:
 
 def class_folder(index: int, species: Species) -> str:
     """Return the name of a species' folder, as CUB numbers its classes."""
-    return f"{index + 1:03d}.{species.name}"
+    return f"{index + 1:03d}.{_underscored(species)}"
+
+
+def _underscored(species: Species) -> str:
+    """Return a species' name as CUB writes names in its files."""
+    return species.name.replace(" ", "_")
 
 
 def _make_folders(root: Path, catalogue: tuple[Species, ...]) -> None:
@@ -216,7 +221,7 @@ def _make_folders(root: Path, catalogue: tuple[Species, ...]) -> None:
 
 
 def _stem(picture: _Picture, species: Species) -> str:
-    return f"{class_folder(picture.species, species)}/{species.name}_{picture.number + 1:04d}"
+    return f"{class_folder(picture.species, species)}/{_underscored(species)}_{picture.number + 1:04d}"
 
 
 def _draw_all(root: Path, pictures: list[_Picture], settings: _Settings, progress: Progress | None) -> list[_Written]:
@@ -263,7 +268,7 @@ def _write_lists(root: Path, catalogue: tuple[Species, ...], pictures: list[_Pic
         (root / name).write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
 
     lines("classes.txt", (f"{i + 1} {class_folder(i, s)}" for i, s in enumerate(catalogue)))
-    lines("lineage.txt", (f"{i + 1} {s.genus.name}/{s.name}" for i, s in enumerate(catalogue)))
+    lines("lineage.txt", (f"{i + 1} {s.genus.name}/{_underscored(s)}" for i, s in enumerate(catalogue)))
     lines("images.txt", (f"{p.id} {_stem(p, catalogue[p.species])}.jpg" for p in pictures))
     lines("image_class_labels.txt", (f"{p.id} {p.species + 1}" for p in pictures))
     lines("train_test_split.txt", (f"{p.id} {int(p.train)}" for p in pictures))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fieldmark.data.readers import READERS
 from fieldmark.errors import ConfigError, DataError
 from fieldmark.synthetic import (
     PARTS,
@@ -21,6 +22,10 @@ from fieldmark.synthetic import (
 
 def table(path):
     return [line.split() for line in path.read_text().splitlines()]
+
+
+def file_name(species):
+    return species.name.replace(" ", "_")
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +61,10 @@ def test_lists_agree_with_each_other_and_with_the_catalogue(birds):
         assert [row[0] for row in rows] == ids
     classes = dict(table(birds / "classes.txt"))
     species = species_catalogue(5)
-    assert list(classes.values()) == [f"{i:03d}.{s.name}" for i, s in enumerate(species, start=1)]
+    assert list(classes.values()) == [f"{i:03d}.{file_name(s)}" for i, s in enumerate(species, start=1)]
     assert all(path.startswith(classes[label] + "/") for (_, path), (_, label) in zip(images, labels, strict=True))
     assert [sum(row[1] == "1" for row in split), sum(row[1] == "0" for row in split)] == [15, 10]
-    assert [name for _, name in table(birds / "lineage.txt")] == [f"{s.genus.name}/{s.name}" for s in species]
+    assert [name for _, name in table(birds / "lineage.txt")] == [f"{s.genus.name}/{file_name(s)}" for s in species]
     assert [line.split(" ", 1)[1] for line in (birds / "parts/parts.txt").read_text().splitlines()] == list(PARTS)
 
 
@@ -67,7 +72,7 @@ def test_pictures_masks_and_keypoints_are_those_rendered(birds):
     species, places = species_catalogue(5)[3], table(birds / "parts/part_locs.txt")
     identity = 3 * 5 + 4 + 1
     bird = render_bird(species, seed=writing.picture_seed(7, 3, 4), size=64)
-    stem = f"004.{species.name}/{species.name}_0005"
+    stem = f"004.{file_name(species)}/{file_name(species)}_0005"
     assert table(birds / "images.txt")[identity - 1] == [str(identity), f"{stem}.jpg"]
     with Image.open(birds / "images" / f"{stem}.jpg") as picture:
         assert np.abs(np.asarray(picture).astype(int) - bird.image).mean() < 6
@@ -172,6 +177,16 @@ def test_wrong_settings_are_refused_before_anything_is_written(tmp_path, wrong, 
         generate_birds(tmp_path / "birds", **({"species": 2, "train": 1, "test": 0} | wrong))
     assert cure in error.value.cure
     assert not list(tmp_path.iterdir())
+
+
+def test_the_reader_of_cub_reads_it_with_the_names_of_the_marks(birds):
+    read = READERS["cub"].read(birds)
+    species = species_catalogue(5)
+    assert read.classes == tuple(s.name for s in species)
+    assert set(separating_marks(birds)) <= {(a, b) for a in read.classes for b in read.classes}
+    assert read.part_names == PARTS
+    assert read.counts() == {"test": 10, "train": 15}
+    assert read.lineage_of() == {s.name: (s.genus.name, s.name) for s in species}
 
 
 def test_marks_json_lists_parts_and_species(birds):
