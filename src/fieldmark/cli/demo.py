@@ -101,14 +101,13 @@ def run_demo(terminal: Terminal, folder: Path, settings: DemoSettings) -> None:
         folder: where everything goes.
         settings: what to draw and how to train.
     """
-    from fieldmark.cli.observer import RichObserver
-    from fieldmark.cli.stages import evaluate_run, print_training
+    from fieldmark.cli.stages import evaluate_run, train_run
     from fieldmark.synthetic import generate_birds
-    from fieldmark.training.train import train
 
     if (folder / _BIRDS).is_dir():
         terminal.note(f"Using what is already in {folder}; delete it to begin from nothing.")
-    terminal.note(f"Drawing {settings.species} species that differ in one or two marks ...")
+    else:
+        terminal.note(f"Drawing {settings.species} species that differ in one or two marks ...")
     with terminal.progress("Drawing birds") as progress:
         birds = generate_birds(
             folder / _BIRDS,
@@ -120,9 +119,7 @@ def run_demo(terminal: Terminal, folder: Path, settings: DemoSettings) -> None:
         )
     terminal.note("Training ...")
     run, cache = folder / _RUN, folder / _CACHE
-    with RichObserver(terminal) as observer:
-        result = train(birds, run, settings.config, cache=cache, resume=True, observer=observer)
-    print_training(terminal, result)
+    train_run(terminal, birds, run, settings.config, cache=cache, resume=True)
     evaluate_run(terminal, run, cache=cache)
 
 

@@ -1,5 +1,6 @@
-"""What several commands do after training: evaluate, report, print."""
+"""What several commands do: train, evaluate, report, print."""
 
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from fieldmark.errors import ConfigError
 if TYPE_CHECKING:
     from fieldmark.records import Progress
     from fieldmark.results import EvalResult
-    from fieldmark.training.train import TrainResult
+    from fieldmark.training.config import TrainConfig
 
 #: Splits to evaluate after training, the best first.
 _EVALUATED = ("test", "val")
@@ -25,8 +26,25 @@ def is_first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def print_training(terminal: Terminal, result: "TrainResult") -> None:
-    """Tell what a training run came to."""
+def train_run(
+    terminal: Terminal,
+    data: Path,
+    out: Path,
+    config: "TrainConfig",
+    *,
+    cache: Path,
+    reader: str | None = None,
+    resume: bool = False,
+) -> None:
+    """Train, showing the progress, and tell what it came to; the arguments are those of ``train``."""
+    from fieldmark.cli.observer import RichObserver
+    from fieldmark.training.train import train
+
+    # Lightning announces its number format in a line of its own; the bar and the notes say what matters.
+    for name in ("lightning.fabric", "lightning.pytorch"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    with RichObserver(terminal) as observer:
+        result = train(data, out, config, cache=cache, reader=reader, resume=resume, observer=observer)
     accuracy = "" if result.val_top1 is None else f", validation accuracy {percent(result.val_top1)}"
     epochs = "1 epoch" if result.epochs == 1 else f"{result.epochs} epochs"
     terminal.note(f"Trained {epochs} in {in_words(result.seconds)}{accuracy}: {result.run}")

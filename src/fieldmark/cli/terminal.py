@@ -1,6 +1,7 @@
 """Where a command's words go: results to stdout, everything else to stderr."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,9 @@ CACHE_VARIABLE = "FIELDMARK_CACHE"
 
 #: Width of a table where stdout is no terminal: nothing is cut, whatever reads it.
 _PIPE_WIDTH = 10_000
+
+#: A cell that holds a figure, with its unit, or nothing.
+_FIGURE = re.compile(r"-?|[\d.,]+( (%|px|B|kB|MB|GB))?")
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")]
 ReaderName = Annotated[
@@ -64,14 +68,15 @@ class Terminal:
         typer.echo(text)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
-        """Print a table on stdout; columns whose cells are all figures are aligned right."""
+        """Print a table on stdout, without a head where no column has a name; figures are aligned right."""
         from rich import box
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold")
+        table = Table(box=box.SIMPLE_HEAD if any(columns) else None, show_header=any(columns), title=title or None)
+        table.title_justify, table.title_style = "left", "bold"
         for index, column in enumerate(columns):
-            figures = all(row[index][:1].isdigit() or row[index] in ("", "-") for row in rows)
+            figures = all(_FIGURE.fullmatch(row[index]) for row in rows)
             table.add_column(column, justify="right" if figures and rows else "left", overflow="fold")
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))

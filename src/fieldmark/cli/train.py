@@ -38,15 +38,9 @@ def train(
     terminal = open_terminal(context, quiet)
     options = config_from_flags(flags, config)
 
-    from fieldmark.cli.observer import RichObserver
-    from fieldmark.cli.stages import evaluate_run, is_first_process, print_training
-    from fieldmark.training.train import train as run_training
+    from fieldmark.cli.stages import evaluate_run, is_first_process, train_run
 
     folder = cache_folder(cache)
-    with RichObserver(terminal) as observer:
-        result = run_training(path, out, options, cache=folder, reader=reader, resume=resume, observer=observer)
-    if not is_first_process():
-        return
-    print_training(terminal, result)
-    if evaluate:
+    train_run(terminal, path, out, options, cache=folder, reader=reader, resume=resume)
+    if evaluate and is_first_process():
         evaluate_run(terminal, out, cache=folder)

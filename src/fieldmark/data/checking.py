@@ -118,7 +118,8 @@ class DataReport:
                 lines.append((name, f"{count:,}"))
         if self.picture_sides:
             low, middle, high = self.picture_sides
-            lines.append(("longer side of the pictures", f"{low:,} to {high:,} px, median {middle:,} px"))
+            words = f"{low:,} to {high:,} px, median {middle:,} px" if low < high else f"{low:,} px"
+            lines.append(("longer side of the pictures", words))
         return lines
 
 
