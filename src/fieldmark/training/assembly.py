@@ -75,16 +75,15 @@ def make_trainer(
         for layer in frozen:
             layer.requires_grad_(False)
     samples = split_samples(images, "train")
+    module, optimizer = fabric.setup(recognizer, _optimizer(recognizer, config))
     if not latest_checkpoint(out / CHECKPOINTS) and config.initial_head == "logistic":
-        _fit_head(recognizer, samples, preprocessing, observer)
-    optimizer = _optimizer(recognizer, config)
-    module, wrapped = fabric.setup(recognizer, optimizer)
+        _fit_head(fabric, recognizer, samples, preprocessing, observer)
     return Trainer(
         fabric=fabric,
         config=config,
         recognizer=recognizer,
         module=module,
-        optimizer=wrapped,
+        optimizer=optimizer,
         average=averaged_model(recognizer, config.ema_decay),
         frozen=frozen,
         train=samples,
@@ -95,9 +94,12 @@ def make_trainer(
     )
 
 
-def _fit_head(recognizer: Recognizer, samples: Samples, preprocessing: Preprocessing, observer: TrainObserver) -> None:
-    batches = samples.plain_batches(preprocessing, batch_size=64)
-    fit_initial_head(recognizer, batches, lambda done: observer.progress("First head", done, len(samples)))
+def _fit_head(
+    fabric: Fabric, recognizer: Recognizer, samples: Samples, preprocessing: Preprocessing, observer: TrainObserver
+) -> None:
+    batches = (fabric.to_device(batch) for batch in samples.plain_batches(preprocessing, batch_size=64))
+    with fabric.autocast():
+        fit_initial_head(recognizer, batches, lambda done: observer.progress("First head", done, len(samples)))
 
 
 def _optimizer(recognizer: Recognizer, config: TrainConfig) -> torch.optim.Optimizer:
