@@ -13,6 +13,7 @@ from fieldmark.cli.terminal import (
     Terminal,
     cache_folder,
     open_terminal,
+    printable,
 )
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _print_list(terminal: Terminal, title: str, lines: list[str]) -> None:
         return
     terminal.result(f"{title}:")
     for line in lines[:_SHOWN]:
-        terminal.result(f"  {line}")
+        terminal.result(f"  {printable(line)}")
     if len(lines) > _SHOWN:
         terminal.result(f"  and {len(lines) - _SHOWN:,} more; --format json names them all")
     terminal.result("")

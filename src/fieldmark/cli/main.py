@@ -14,7 +14,7 @@ from fieldmark.cli.demo import demo
 from fieldmark.cli.evaluate import evaluate
 from fieldmark.cli.predict import predict
 from fieldmark.cli.report import report
-from fieldmark.cli.terminal import Quiet
+from fieldmark.cli.terminal import Quiet, printable
 from fieldmark.cli.train import train
 from fieldmark.errors import FieldmarkError
 
@@ -63,7 +63,7 @@ class _Reporting(TyperGroup):
 
 def _complain(message: str, cure: str) -> None:
     text = f"error: {message}\n{cure}" if cure else f"error: {message}"
-    typer.echo(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"), err=True)
+    typer.echo(printable(text, lines=True), err=True)
 
 
 def _print_version(wanted: bool) -> None:

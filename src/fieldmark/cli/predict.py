@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fieldmark.cli.terminal import Quiet, open_terminal
+from fieldmark.cli.terminal import Quiet, open_terminal, printable
 
 
 class PredictionFormat(StrEnum):
@@ -56,5 +56,5 @@ def predict(
     if broken:
         terminal.warn(f"{len(broken):,} of {len(sources):,} pictures could not be read:")
         for row in broken:
-            terminal.warn(f"  {row.path}: {row.reason}")
+            terminal.warn(f"  {printable(row.path)}: {printable(row.reason)}")
         raise typer.Exit(1)

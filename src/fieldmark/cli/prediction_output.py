@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from fieldmark.cli.terminal import printable
 from fieldmark.predict.sources import displayable
 from fieldmark.records import BrokenRow, Prediction, Progress
 
@@ -62,8 +63,7 @@ def write_predictions(
     def counted() -> Iterator[Prediction]:
         for done, prediction in enumerate(predictions, start=1):
             if prediction.error is not None:
-                name = displayable(prediction.source)
-                broken.append(BrokenRow(id=name, path=name, reason=displayable(prediction.error)))
+                broken.append(BrokenRow(id=prediction.source, path=prediction.source, reason=prediction.error))
             yield prediction
             progress(done, total)
 
@@ -76,9 +76,9 @@ def _write_table(predictions: Iterable[Prediction], info: "BundleInfo", top: int
     width = min(_WIDEST, max([len(_BROKEN), *(len(name) for name in info.classes)]))
     stream.write(f"{'class':<{width}}  {'probability':>11}  picture\n")
     for row in predictions:
-        source = displayable(row.source)
+        source = printable(row.source)
         if row.error is not None:
-            stream.write(f"{_BROKEN:<{width}}  {'-':>11}  {source}: {displayable(row.error)}\n")
+            stream.write(f"{_BROKEN:<{width}}  {'-':>11}  {source}: {printable(row.error)}\n")
             continue
         others = ", ".join(f"{name} {100 * value:.1f} %" for name, value in row.top[1:top])
         behind = f"  (then {others})" if others else ""

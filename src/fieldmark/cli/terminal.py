@@ -57,11 +57,11 @@ class Terminal:
     def note(self, text: str) -> None:
         """Print a line on stderr, unless quiet."""
         if not self._quiet:
-            self._errors.print(text, markup=False, highlight=False, soft_wrap=True)
+            self.warn(text)
 
     def warn(self, text: str) -> None:
         """Print a line on stderr, quiet or not."""
-        self._errors.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._errors.print(printable(text, lines=True), markup=False, highlight=False, soft_wrap=True)
 
     def result(self, text: str) -> None:
         """Print a line on stdout."""
@@ -79,7 +79,7 @@ class Terminal:
             figures = all(_FIGURE.fullmatch(row[index]) for row in rows)
             table.add_column(column, justify="right" if figures and rows else "left", overflow="fold")
         for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
+            table.add_row(*(Text(printable(cell)) for cell in row))
         _stdout().print(table)
 
     def bars(self) -> Bars:
@@ -111,6 +111,21 @@ def cache_folder(given: Path | None) -> Path:
     else:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return base / "fieldmark"
+
+
+def printable(text: str, *, lines: bool = False) -> str:
+    """Return text that a terminal can show.
+
+    Control characters, which could move its cursor, and bytes that are not UTF-8 are spelt out.
+
+    Args:
+        text: any text, such as the name of a file.
+        lines: keep the ends of lines.
+    """
+    kept = "\n" if lines else ""
+    return "".join(
+        char if char.isprintable() or char in kept else char.encode("unicode_escape").decode("ascii") for char in text
+    )
 
 
 def in_bytes(count: int) -> str:
