@@ -19,7 +19,7 @@ from fieldmark.cli.terminal import (
 if TYPE_CHECKING:
     from fieldmark.data.checking import DataReport
 
-#: Faults of one kind that the table names; JSON names them all.
+#: Classes and leaks that the tables name; JSON names them all.
 _SHOWN = 20
 
 
@@ -71,7 +71,7 @@ def _print_report(terminal: Terminal, report: "DataReport") -> None:
     leaks = [
         f"{leak.kind}: {leak.first} ({leak.first_split}) - {leak.second} ({leak.second_split})" for leak in report.leaks
     ]
-    _print_list(terminal, "Leaks between splits", leaks)
+    _print_list(terminal, "Leaks between splits", leaks, limit=_SHOWN)
     _print_list(terminal, "Notes", list(report.notes))
     if report.faults:
         _print_list(terminal, "Faults", list(report.faults))
@@ -79,12 +79,12 @@ def _print_report(terminal: Terminal, report: "DataReport") -> None:
         terminal.result("No faults found.")
 
 
-def _print_list(terminal: Terminal, title: str, lines: list[str]) -> None:
+def _print_list(terminal: Terminal, title: str, lines: list[str], limit: int | None = None) -> None:
     if not lines:
         return
     terminal.result(f"{title}:")
-    for line in lines[:_SHOWN]:
+    for line in lines[:limit]:
         terminal.result(f"  {printable(line)}")
-    if len(lines) > _SHOWN:
-        terminal.result(f"  and {len(lines) - _SHOWN:,} more; --format json names them all")
+    if limit is not None and len(lines) > limit:
+        terminal.result(f"  and {len(lines) - limit:,} more; --format json names them all")
     terminal.result("")

@@ -38,6 +38,8 @@ def train_run(
 ) -> None:
     """Train, showing the progress, and tell what it came to; the arguments are those of ``train``."""
     from fieldmark.cli.observer import RichObserver
+    from fieldmark.data.table import Table
+    from fieldmark.training.run_folder import TABLE_FILE
     from fieldmark.training.train import train
 
     # Lightning announces its number format in a line of its own; the bar and the notes say what matters.
@@ -45,6 +47,8 @@ def train_run(
         logging.getLogger(name).setLevel(logging.WARNING)
     with RichObserver(terminal) as observer:
         result = train(data, out, config, cache=cache, reader=reader, resume=resume, observer=observer)
+    for row in Table.load(out / TABLE_FILE).skipped:
+        terminal.note(f"Left out: {row.path}: {row.reason}")
     accuracy = "" if result.val_top1 is None else f", validation accuracy {percent(result.val_top1)}"
     epochs = "1 epoch" if result.epochs == 1 else f"{result.epochs} epochs"
     terminal.note(f"Trained {epochs} in {in_words(result.seconds)}{accuracy}: {result.run}")
