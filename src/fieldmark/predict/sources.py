@@ -42,15 +42,21 @@ def displayable(name: str) -> str:
 
 def _expand(path: Path) -> list[Path]:
     if _exists(path):  # a dangling or looping link as well: trying it says what is wrong
-        return sorted(_pictures_below(path, set())) if path.is_dir() else [path]
+        return _search(path) if path.is_dir() else [path]
     text = str(path)
     if not glob.has_magic(text):
         return []
     matches = [Path(match) for match in glob.glob(text, recursive=True)]  # noqa: PTH207 - Path.glob is relative only
     every = bool(path.suffix) and not glob.has_magic(path.suffix)
     files = {match for match in matches if not match.is_dir() and (every or _is_picture(match.name))}
-    below = {picture for match in matches if match.is_dir() for picture in _pictures_below(match, set())}
+    below = {picture for match in matches if match.is_dir() for picture in _search(match)}
     return sorted(files | below)
+
+
+def _search(folder: Path) -> list[Path]:
+    """List the pictures below a folder; a link to a folder that holds it leads nowhere new."""
+    above = [parent.stat() for parent in folder.resolve().parents]
+    return sorted(_pictures_below(folder, {(status.st_dev, status.st_ino) for status in above}))
 
 
 def _pictures_below(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:

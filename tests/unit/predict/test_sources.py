@@ -70,6 +70,7 @@ def test_nul_and_far_too_long_names_are_not_found() -> None:
 def test_loops_end_and_looping_links_are_tried(tmp_path: Path) -> None:
     touch(tmp_path, "a.jpg", "deep/b.jpg")
     (tmp_path / "deep" / "up").symlink_to(tmp_path)
+    (tmp_path / "deep" / "beyond").symlink_to(tmp_path.parent)
     (tmp_path / "loop.jpg").symlink_to(tmp_path / "loop.jpg")
     (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
     assert names(expand_sources([tmp_path]), tmp_path) == ["a.jpg", "deep/b.jpg", "gone.jpg", "loop.jpg"]
