@@ -190,6 +190,8 @@ def _odd_metadata() -> dict[str, bytes]:
         "trailing.jpg": encoded("JPEG", seed=301) + bytes(5000),
         "zip inside.jpg": encoded("JPEG", seed=302) + archive.getvalue(),
         "broken exif.jpg": encoded("JPEG", seed=303, exif=b"Exif\x00\x00" + b"\xff" * 40),
+        "broken exif.png": encoded("PNG", seed=319, exif=b"Exif\x00\x00" + b"\xff" * 40),
+        "broken exif.webp": encoded("WEBP", seed=320, exif=b"Exif\x00\x00" + b"\xff" * 40),
         "cut exif.jpg": encoded("JPEG", seed=304, exif=_exif(6)[:20]),
         "orientation of text.jpg": encoded("JPEG", seed=305, exif=_exif_of_text()),
         "orientation 99.jpg": encoded("JPEG", seed=306, exif=_exif(99)),

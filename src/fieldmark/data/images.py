@@ -2,17 +2,21 @@
 
 import io
 import stat
+import struct
+import threading
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from fieldmark.data import containers
-from fieldmark.errors import BrokenImageError
-from fieldmark.records import NEUTRAL_FILL, Preprocessing
+from fieldmark.errors import BrokenImageError, unknown_name
+from fieldmark.records import FITS, NEUTRAL_FILL, Preprocessing
 
 #: Pictures of more pixels are refused before they are decoded (a decompression bomb claims billions).
 MAX_PIXELS = 100_000_000
@@ -22,6 +26,13 @@ PICTURE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".jp2", ".jpe", ".jpeg", ".jpg", ".mpo", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
 
+#: Formats that are decoded, by Pillow's names. Of the others some run a program (EPS starts Ghostscript) and some have
+#: no signature, so any file passes for a picture (TGA).
+_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF")
+
+#: Larger files are refused unread: they would fill the memory.
+_MAX_FILE_BYTES = 2**30
+
 #: Downscaling first averages whole blocks, as long as the result stays this many times larger than wanted.
 _REDUCING_GAP = 3.0
 
@@ -29,7 +40,53 @@ _REDUCING_GAP = 3.0
 _FULL_SIZE = "full_size"
 
 _ORIENTATION = 0x0112
+
+#: What turns a picture of each EXIF orientation upright (EXIF 2.3, section 4.6.4, tag 274).
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _SIDEWAYS = frozenset({5, 6, 7, 8})
+
+#: What Pillow raises of EXIF data that is damaged.
+_EXIF_ERRORS = (SyntaxError, ValueError, TypeError, LookupError, struct.error)
+
+
+class _PillowWarningsOff:
+    """Hides Pillow's warnings as long as any thread decodes.
+
+    Much that Pillow warns of is handled here (bombs, odd EXIF), and a warning would end on the user's screen. Python's
+    filters belong to the whole process: were every thread to set and restore them, one would bring back another's.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._before = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._before = warnings.catch_warnings()
+                self._before.__enter__()
+                warnings.filterwarnings("ignore", module=r"PIL\.")
+            self._inside += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._before.__exit__(None, None, None)
+
+
+_WARNINGS_OFF = _PillowWarningsOff()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +120,7 @@ def decode(source: Path | bytes, *, at_least: int | None = None, max_pixels: int
     data = source if isinstance(source, bytes) else read_file(source)
     if not data:
         raise BrokenImageError("the file is empty")
-    # Pillow warns of much that is handled here (bombs, odd EXIF); a warning would end on the user's screen.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _WARNINGS_OFF:
         try:
             return _first_frame(data, at_least, max_pixels)
         except BrokenImageError:
@@ -87,11 +142,14 @@ def read_file(path: Path) -> bytes:
         BrokenImageError: with the reason in words.
     """
     try:
-        mode = path.stat().st_mode
+        state = path.stat()
+        mode = state.st_mode
         if stat.S_ISDIR(mode):
             raise BrokenImageError("a folder, not a file")
         if not stat.S_ISREG(mode):
             raise BrokenImageError("a pipe or device, not a file")  # reading one could wait for ever
+        if state.st_size > _MAX_FILE_BYTES:
+            raise BrokenImageError(f"larger than {_MAX_FILE_BYTES / 2**30:.0f} GiB")
         return path.read_bytes()
     except FileNotFoundError as error:
         raise BrokenImageError("no such file") from error
@@ -103,11 +161,17 @@ def as_rgb(image: Image.Image) -> Image.Image:
     """Turn an open picture upright (EXIF) and into RGB.
 
     Sixteen-bit and floating-point grey are scaled to 8 bits, not clipped; transparency is laid over the neutral fill.
+
+    Args:
+        image: any of Pillow's modes; of an animation the current frame. It stays as it is.
+
+    Returns:
+        A new picture in mode RGB.
     """
-    upright = ImageOps.exif_transpose(image)
+    turn = _UPRIGHT.get(_orientation(image))
+    upright = image.copy() if turn is None else image.transpose(turn)
     if upright.mode == "RGB":
-        # A palette entry or colour may still be declared transparent; it is left as drawn.
-        return upright if upright is not image else image.copy()
+        return upright  # one colour may be declared transparent; it is left as drawn
     if upright.mode.startswith(("I", "F")):
         return _from_deep_grey(upright)
     if upright.has_transparency_data:
@@ -127,7 +191,12 @@ def fit_image(image: Image.Image, preprocessing: Preprocessing) -> FittedImage:
         image: upright RGB.
         preprocessing: its ``fit``: ``"pad"`` keeps the whole picture and its shape, ``"stretch"`` keeps the whole
             picture, ``"crop"`` keeps the centre square.
+
+    Raises:
+        ConfigError: there is no such ``fit``.
     """
+    if preprocessing.fit not in FITS:
+        raise unknown_name("fit", preprocessing.fit, FITS)
     side = preprocessing.resolution
     full = image.info.get(_FULL_SIZE, image.size)
     width, height = image.size
@@ -169,7 +238,7 @@ def load_fitted(root: Path, path: str, preprocessing: Preprocessing) -> FittedIm
 
 
 def _first_frame(data: bytes, at_least: int | None, max_pixels: int) -> Image.Image:
-    with Image.open(io.BytesIO(data)) as image:
+    with Image.open(io.BytesIO(data), formats=_formats()) as image:
         width, height = image.size
         if width < 1 or height < 1:
             raise BrokenImageError("has no pixels")
@@ -179,23 +248,41 @@ def _first_frame(data: bytes, at_least: int | None, max_pixels: int) -> Image.Im
             scale = min(1.0, at_least / min(width, height))
             image.draft("RGB", (round(width * scale), round(height * scale)))
         image.load()
-        sideways = image.getexif().get(_ORIENTATION) in _SIDEWAYS
+        sideways = _orientation(image) in _SIDEWAYS
         rgb = as_rgb(image)
         rgb.info[_FULL_SIZE] = (height, width) if sideways else (width, height)
         return rgb
 
 
+@lru_cache(maxsize=1)
+def _formats() -> tuple[str, ...]:
+    """Return those of ``_FORMATS`` that this build of Pillow knows; it fails on names that it doesn't."""
+    Image.init()
+    return tuple(name for name in _FORMATS if name in Image.OPEN)
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 to 8; 1 where there is none or the EXIF data is damaged."""
+    try:
+        value = image.getexif().get(_ORIENTATION)
+    except _EXIF_ERRORS:
+        return 1  # the pixels are none the worse for it
+    return value if isinstance(value, int) and value in _UPRIGHT else 1
+
+
 def _from_deep_grey(image: Image.Image) -> Image.Image:
     """Scale 16-bit, 32-bit or floating-point grey to 8 bits: by its format's range where it has one, else its own."""
-    values = np.asarray(image).astype(np.float64)
-    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    values = np.nan_to_num(np.asarray(image, np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    np.clip(values, -1e37, 1e37, out=values)  # so that differences stay finite
     low, high = float(values.min()), float(values.max())
     if image.mode.startswith("I") and low >= 0 and high <= 65535:
-        low, high = 0.0, 65535.0
+        low = 0.0
+        high = 255.0 if image.mode == "I" and high <= 255 else 65535.0  # 32 bits may well hold 8-bit values
     elif low >= 0 and high <= 1:
         low, high = 0.0, 1.0
-    scaled = (values - low) * (255 / max(high - low, 1e-12))
-    return Image.fromarray(scaled.round().clip(0, 255).astype(np.uint8)).convert("RGB")
+    values -= low
+    values *= 255 / max(high - low, 1e-12)
+    return Image.fromarray(values.round(out=values).clip(0, 255, out=values).astype(np.uint8)).convert("RGB")
 
 
 def _resize(image: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float] | None) -> Image.Image:

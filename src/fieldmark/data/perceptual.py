@@ -1,4 +1,4 @@
-"""A 64-bit hash that is alike for pictures that look alike."""
+"""A 64-bit hash that is alike for pictures that look alike, and what tells such pictures apart."""
 
 import numpy as np
 import numpy.typing as npt
@@ -6,6 +6,9 @@ from PIL import Image
 
 #: Side of the thumbnail that the cosine transform is taken of, and of the block of it that is kept.
 _THUMBNAIL, _KEPT = 32, 8
+
+#: Side of the block whose mean is taken off to leave the fine detail.
+_AROUND = 5
 
 
 def _cosines() -> npt.NDArray[np.float64]:
@@ -21,6 +24,14 @@ def thumbnail(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     """Shrink a picture (H, W, 3) to grey (32, 32), 0..255."""
     grey = Image.fromarray(pixels).convert("L").resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BOX)
     return np.asarray(grey, np.float64)
+
+
+def fine_detail(grey: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Subtract from every value of a thumbnail (32, 32) the mean of the 5 × 5 values around it, edges reflected."""
+    around = np.pad(grey, _AROUND // 2, mode="reflect")
+    blocks = np.lib.stride_tricks.sliding_window_view(around, (_AROUND, _AROUND))
+    detail: npt.NDArray[np.float64] = grey - blocks.mean(axis=(2, 3))
+    return detail
 
 
 def picture_hash(pixels: npt.NDArray[np.uint8]) -> np.uint64:
