@@ -33,7 +33,6 @@ from fieldmark.data.cache_folder import (
     cache_entries,
     clear_cache,
     describe,
-    digest_of,
     lock_of,
     make_room,
     open_pixels,
@@ -166,7 +165,6 @@ def _build(table: Table, preprocessing: Preprocessing, target: Path, workers: in
     try:
         entry = _fill(table, preprocessing, partial, workers, progress)
         entry["files"] = {name: (partial / name).stat().st_size for name in (PIXELS, ROWS)}
-        entry["rows_digest"] = digest_of(partial / ROWS)
         (partial / DESCRIPTION).write_text(json.dumps(entry), encoding="utf-8")
         partial.rename(target)
     finally:
@@ -248,8 +246,6 @@ def _open(path: Path, table: Table) -> CachedImages | None:
     if entry is None:
         return None
     try:
-        if digest_of(path / ROWS) != entry["rows_digest"]:
-            return None
         reasons = {int(row): str(reason) for row, reason in entry["broken"]}
         usable = np.array([row not in reasons for row in range(len(table))])
         kept = table.where(pl.lit(pl.Series(usable))) if reasons else table

@@ -10,7 +10,6 @@ Nothing else in the folder is ever touched.
 """
 
 import errno
-import hashlib
 import json
 import os
 import re
@@ -149,11 +148,6 @@ def describe(path: Path) -> dict[str, Any] | None:
         return entry if entry["format"] == FORMAT and whole else None
     except (OSError, ValueError, LookupError, TypeError):
         return None
-
-
-def digest_of(path: Path) -> str:
-    """Return the digest by which a small file is known to be whole."""
-    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
 
 
 def open_pixels(path: Path) -> npt.NDArray[np.uint8]:

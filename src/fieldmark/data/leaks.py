@@ -15,20 +15,16 @@ from fieldmark.records import Leak
 #: Bits in which the hashes of two copies of a picture may differ; unrelated pictures differ in about 32 of 64.
 _HASH_BITS = 8
 
-#: Least correlation of the thumbnails of two copies, and of the fine detail in them. Shape and light alone agree in
-#: many pictures (two dark moles at the centre, two gulls before one sky: up to 0.998); their detail does not. Copies
-#: re-encoded at JPEG quality 40, halved, blurred or brightened keep 0.93 and more on birds, groceries and skin,
-#: different pictures stay below 0.82.
-_CORRELATION = 0.90
+#: Least correlation of the fine detail of two copies. Whole thumbnails won't do: shape and light alone agree in many
+#: pictures (two dark moles at the centre: up to 0.998). Of copies re-encoded at JPEG quality 40, halved, blurred or
+#: brightened, the detail of 99 % agrees to 0.90 or more, on birds, groceries and skin alike; that of different pictures
+#: whose hashes are close stays below 0.82.
 _DETAIL = 0.90
 
 #: Pictures whose longer side is below this many px (digits, icons) hold so little detail that two drawn alike reach
 #: 0.97; of them only the next to equal count.
 _SMALL = 64
 _DETAIL_OF_SMALL = 0.99
-
-#: Largest difference of the logarithms of two copies' aspect ratios: 10 %.
-_ASPECT = 0.1
 
 #: Rows compared at once (the memory is about 40 × _BLOCK² bytes), and pairs verified at once.
 _BLOCK = 1024
@@ -109,21 +105,16 @@ class _Copies:
         self._images = images
         count = len(images.pixels)
         self._known = np.zeros(count, np.bool_)
-        # Half precision bounds the memory to 4 kB a picture; memory that is never written to is never taken.
-        self._grey = np.empty((count, 32, 32), np.float16)
+        # Half precision bounds the memory to 2 kB a picture; memory that is never written to is never taken.
         self._detail = np.empty((count, 32, 32), np.float16)
-        width, height = np.maximum(images.sizes, 1).T
-        self._aspect = np.log(width / height)
-        self._small = np.maximum(width, height) < _SMALL
+        self._small = images.sizes.max(1, initial=0) < _SMALL
 
     def same_picture(self, a: npt.NDArray[np.int64], b: npt.NDArray[np.int64], mirrored: bool) -> npt.NDArray[np.bool_]:
         """Tell of rows (n,) and (n,), the second mirrored or not, which show the same picture."""
-        same: npt.NDArray[np.bool_] = np.abs(self._aspect[a] - self._aspect[b]) <= _ASPECT
-        for row in np.unique(np.concatenate([a[same], b[same]])):
+        for row in np.unique(np.concatenate([a, b])):
             self._learn(int(row))
         least = np.where(self._small[a] | self._small[b], _DETAIL_OF_SMALL, _DETAIL)
-        same[same] &= _agreement(self._detail[a[same]], self._detail[b[same]], mirrored) >= least[same]
-        same[same] &= _agreement(self._grey[a[same]], self._grey[b[same]], mirrored) >= _CORRELATION
+        same: npt.NDArray[np.bool_] = _agreement(self._detail[a], self._detail[b], mirrored) >= least
         return same
 
     def _learn(self, row: int) -> None:
@@ -134,7 +125,6 @@ class _Copies:
         left, top, width, height = self._images.windows[row].round().astype(int)
         inside = pixels[max(top, 0) : max(top + height, 1), max(left, 0) : max(left + width, 1)]
         grey = thumbnail(np.ascontiguousarray(inside))
-        self._grey[row] = _unit(grey)
         self._detail[row] = _unit(fine_detail(grey))
         self._known[row] = True
 

@@ -183,6 +183,12 @@ def spoil(path: Path, size: int) -> None:
         file.truncate(size)
 
 
+def flip(path: Path, place: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[place] ^= 255
+    path.write_bytes(data)
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -192,6 +198,7 @@ def spoil(path: Path, size: int) -> None:
         lambda entry: (entry / "pixels.npy").write_bytes(bytes((entry / "pixels.npy").stat().st_size)),
         lambda entry: spoil(entry / "rows.npz", 100),
         lambda entry: (entry / "rows.npz").write_bytes(b"\1" * (entry / "rows.npz").stat().st_size),
+        lambda entry: flip(entry / "rows.npz", 250),
         lambda entry: (entry / "rows.npz").unlink(),
         lambda entry: (entry / "entry.json").unlink(),
         lambda entry: (entry / "entry.json").write_text("{"),
@@ -208,13 +215,19 @@ def test_a_damaged_entry_is_built_again(tmp_path: Path, damage: object) -> None:
     assert len(cache_entries(tmp_path / "c")) == 1
 
 
-def test_a_damaged_entry_is_not_listed_but_cleared(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lost", ["entry.json", "pixels.npy", "rows.npz"])
+@pytest.mark.parametrize("wholly", [True, False])
+def test_a_damaged_entry_is_not_listed_but_cleared(tmp_path: Path, lost: str, wholly: bool) -> None:
     cache = tmp_path / "c"
     cache_images(make(tmp_path / "data"), SMALL, cache)
     entry = only(cache)
-    (entry / "entry.json").unlink()
+    left = sum(path.stat().st_size for path in entry.iterdir()) - (entry / lost).stat().st_size
+    if wholly:
+        (entry / lost).unlink()
+    else:
+        spoil(entry / lost, 50)
     assert cache_entries(cache) == []
-    assert clear_cache(cache) >= 6 * BYTES
+    assert clear_cache(cache) == left + (0 if wholly else 50)
     assert not entry.exists()
 
 
@@ -380,6 +393,7 @@ def test_clearing_frees_what_it_says_and_touches_nothing_else(tmp_path: Path) ->
         cache_images(make(tmp_path / name), SMALL, cache)
     (cache / "thesis.partial").mkdir()
     (cache / "thesis.partial" / "entry.json").write_text("mine")
+    (tmp_path / "a" / "entry.json").write_text("theirs")
     (cache / ("0" * 24)).symlink_to(tmp_path / "a", target_is_directory=True)
     first, second = cache_entries(cache)
     assert clear_cache(cache, ["../a", "nonesuch", "thesis"]) == 0
@@ -388,7 +402,7 @@ def test_clearing_frees_what_it_says_and_touches_nothing_else(tmp_path: Path) ->
     assert clear_cache(cache) == second.bytes
     assert cache_entries(cache) == []
     assert (cache / "thesis.partial" / "entry.json").read_text() == "mine"
-    assert len(list((tmp_path / "a").iterdir())) == 6
+    assert len(list((tmp_path / "a").iterdir())) == 7
 
 
 def test_clearing_keeps_what_is_being_built_and_an_open_map_readable(tmp_path: Path) -> None:

@@ -35,7 +35,14 @@ def recoded(image: Image.Image, quality: int) -> Image.Image:
     return Image.open(file)
 
 
-def find(folder: Path, pictures: dict[str, tuple[str | None, Image.Image | bytes]], **columns: object) -> list[Leak]:
+def find(
+    folder: Path,
+    pictures: dict[str, tuple[str | None, Image.Image | bytes]],
+    *,
+    same_hash: bool = False,
+    **columns: object,
+) -> list[Leak]:
+    """Write pictures, each with its split, and find their leaks; with ``same_hash`` the pixels alone tell copies."""
     for name, (_, image) in pictures.items():
         if isinstance(image, bytes):
             (folder / name).write_bytes(image)
@@ -43,7 +50,10 @@ def find(folder: Path, pictures: dict[str, tuple[str | None, Image.Image | bytes
             image.save(folder / name)
     rows = {"path": [*pictures], "split": [split for split, _ in pictures.values()], **columns}
     table = make_table(rows, folder, reader="flat")
-    return list(find_leaks(table, cache_images(table, CHECKED, folder / "cache", max_broken=0.9)))
+    images = cache_images(table, CHECKED, folder / "cache", max_broken=0.9)
+    if same_hash:
+        images = replace(images, looks=np.zeros_like(images.looks))
+    return list(find_leaks(table, images))
 
 
 def test_the_same_file_on_two_sides(tmp_path: Path) -> None:
@@ -81,30 +91,28 @@ def test_copies_of_one_split_or_of_none_are_no_leak(tmp_path: Path) -> None:
     assert find(tmp_path, pictures | {"e.png": ("test", picture(1))}) == []
 
 
-def test_pictures_that_share_shape_and_light_but_not_detail_are_told_apart(tmp_path: Path) -> None:
-    # Two dark spots at the centre of like skin: hash and thumbnail agree, as with the moles of HAM10000.
-    y, x = np.mgrid[:120, :160]
-    spot = 200 - 150 * np.exp(-((x - 80) ** 2 + (y - 60) ** 2) / 800)
+@pytest.mark.parametrize("height", [120, 60])
+def test_pictures_that_share_shape_and_light_but_not_detail_are_told_apart(tmp_path: Path, height: int) -> None:
+    # Two dark spots at the centre of like skin: hash and thumbnail agree, as with the moles of HAM10000. Above and
+    # below the lower pictures lies much padding, whose edges agree as well.
+    y, x = np.mgrid[:height, :160]
+    spot = 250 - 150 * np.exp(-((x - 80) ** 2 + (y - height / 2) ** 2) / 800)
     skins = []
     for seed in range(2):
-        grain = Image.fromarray(np.random.default_rng(seed).normal(0, 8, (24, 32)).astype(np.float32))
-        skins.append(Image.fromarray((spot + np.asarray(grain.resize((160, 120)))).clip(0, 255).astype(np.uint8)))
+        grain = Image.fromarray(np.random.default_rng(seed).normal(0, 6, (height // 5, 32)).astype(np.float32))
+        skins.append(Image.fromarray((spot + np.asarray(grain.resize((160, height)))).clip(0, 255).astype(np.uint8)))
     first, second = (np.asarray(skin.resize((32, 32), Image.Resampling.BOX), np.float64) for skin in skins)
-    assert np.corrcoef(first.ravel(), second.ravel())[0, 1] > 0.96
+    assert np.corrcoef(first.ravel(), second.ravel())[0, 1] > 0.94
     assert np.corrcoef(fine_detail(first).ravel(), fine_detail(second).ravel())[0, 1] < 0.5
-    assert find(tmp_path, {"a.png": ("train", skins[0]), "b.png": ("test", skins[1])}) == []
+    assert find(tmp_path, {"a.png": ("train", skins[0]), "b.png": ("test", skins[1])}, same_hash=True) == []
 
 
 def test_like_padding_does_not_make_copies(tmp_path: Path) -> None:
     narrow = {f"{seed}.png": ("train" if seed % 2 else "test", picture(seed, (200, 12))) for seed in range(12)}
-    assert find(tmp_path, narrow) == []
+    assert find(tmp_path, narrow, same_hash=True) == []
 
 
-def test_a_picture_of_another_shape_is_no_copy(tmp_path: Path) -> None:
-    stretched = picture(0).resize((160, 60))
-    assert find(tmp_path, {"a.png": ("train", picture(0)), "b.png": ("test", stretched)}) == []
-
-
+@pytest.mark.filterwarnings("error")
 def test_pictures_without_contrast_are_not_called_copies(tmp_path: Path) -> None:
     plain = {
         f"{value}.png": (split, Image.new("RGB", (64, 64), (value, value, value)))
