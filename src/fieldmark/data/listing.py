@@ -1,6 +1,7 @@
 """List the pictures below a folder, and say which files could not be taken."""
 
 import os
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -27,7 +28,9 @@ class Listing:
 
 
 def list_pictures(folder: Path) -> Listing:
-    """List the pictures below a folder; links to folders are followed once, hidden files and litter left out.
+    """List the pictures below a folder; hidden files and litter are left out.
+
+    Links to folders are followed, but only after all real folders, and no folder is listed twice.
 
     A file whose name is not valid text can't be kept in a table; it is listed under ``skipped``.
 
@@ -42,24 +45,28 @@ def list_pictures(folder: Path) -> Listing:
     def unreadable(error: OSError) -> None:
         skipped.append(_skipped(Path(error.filename or folder), folder, f"can't be listed: {error.strerror}"))
 
-    for current, folders, files in os.walk(folder, onerror=unreadable, followlinks=True):
-        here = Path(current)
-        state = here.stat()
-        if (state.st_dev, state.st_ino) in seen:
-            skipped.append(_skipped(here, folder, "a link to a folder that is listed already"))
-            folders.clear()
-            continue
-        seen.add((state.st_dev, state.st_ino))
-        folders[:] = sorted(name for name in folders if not _is_litter(name))
-        for name in sorted(files):
-            if _is_litter(name):
+    waiting = deque([folder])
+    while waiting:
+        for current, folders, files in os.walk(waiting.popleft(), onerror=unreadable):
+            here = Path(current)
+            state = here.stat()
+            if (state.st_dev, state.st_ino) in seen:
+                skipped.append(_skipped(here, folder, "a link to a folder that is listed already"))
+                folders.clear()
                 continue
-            if Path(name).suffix.lower() not in PICTURE_SUFFIXES:
-                others += 1
-            elif _is_text(name) and _is_text(current):
-                pictures.append((here / name).relative_to(folder).as_posix())
-            else:
-                skipped.append(_skipped(here / name, folder, "the file's name is not valid text; rename it"))
+            seen.add((state.st_dev, state.st_ino))
+            wanted = sorted(name for name in folders if not _is_litter(name))
+            links = [name for name in wanted if (here / name).is_symlink()]
+            waiting.extend(here / name for name in links)
+            folders[:] = [name for name in wanted if name not in links]
+            for name in sorted(name for name in files if not _is_litter(name)):
+                place = (here / name).relative_to(folder).as_posix()
+                if Path(name).suffix.lower() not in PICTURE_SUFFIXES:
+                    others += 1
+                elif _is_text(place):
+                    pictures.append(place)
+                else:
+                    skipped.append(_skipped(here / name, folder, "the file's name is not valid text; rename it"))
     return Listing(tuple(sorted(pictures)), tuple(skipped), others)
 
 

@@ -25,7 +25,7 @@ def read_table(path: Path | str, *, reader: str | None = None, seed: int = 0) ->
     place = Path(path)
     if reader is not None and reader not in READERS:
         raise unknown_name("reader", reader, READERS)
-    if not place.exists():
+    if not _exists(place):
         raise DataError(f"There is nothing at {place}.", _nearest(place))
     table = READERS[reader].read(place) if reader else _recognise(place)
     labelled = table.labelled()
@@ -44,10 +44,18 @@ def _recognise(path: Path) -> Table:
     raise DataError(f"{path} is in no format that is known.", f"Looked for — {looked}. Or name one with --reader.")
 
 
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:  # a name that is too long, a folder that may not be entered
+        raise DataError(f"{path} can't be opened: {error.strerror}.", "Check the path and your rights.") from error
+
+
 def _nearest(path: Path) -> str:
     parent = path.parent
-    if not parent.is_dir():
-        return f"The folder {parent} does not exist either; check the path."
-    names = [entry.name for entry in parent.iterdir()]
+    try:
+        names = [entry.name for entry in parent.iterdir()]
+    except OSError:
+        return f"The folder {parent} can't be listed either; check the path."
     near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.5)
     return f"Did you mean {parent / near[0]}?" if near else "Check the path."

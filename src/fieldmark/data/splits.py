@@ -1,6 +1,6 @@
 """Make splits: stratified by class, groups kept together, seeded."""
 
-import zlib
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
@@ -28,7 +28,7 @@ def assign_splits(table: Table, *, validation: float = 0.1, test: float = 0.2, s
     Raises:
         DataError: shares out of range.
     """
-    if validation < 0 or test < 0 or validation + test >= 1:
+    if not (validation >= 0 and test >= 0 and validation + test < 1):  # not-a-number included
         raise DataError(
             f"Shares {validation:g} (validation) and {test:g} (test) leave nothing for training.",
             "Give shares whose sum is below 1.",
@@ -81,33 +81,40 @@ def _units(table: Table) -> dict[str, Counter[str]]:
 def _distribute(
     units: Mapping[str, Counter[str]], shares: Mapping[str, float], seed: int, keep: str | None
 ) -> dict[str, str]:
-    """Give each unit to the split that lacks most of the unit's classes, the largest units first.
+    """Give each unit to the split that is furthest behind its share of the unit's classes, the largest units first.
+
+    That is Webster's method of apportionment (Sainte-Laguë): it goes to the highest share / (given + 1/2 unit). The
+    splits so fill evenly all along, and groups of every size are spread by the shares; were the fullest-to-be served
+    first, all large groups would end in training, and test would not be like it.
 
     Args:
         units: the label counts of what must stay together.
         shares: split → share of every class, summing to 1.
-        seed: breaks ties between units of one size.
+        seed: orders units of one size.
         keep: split that gets the first unit of every class, if any.
     """
-    totals: Counter[str] = Counter()
-    for counts in units.values():
-        totals.update(counts)
-    open_places = {name: {label: share * totals[label] for label in totals} for name, share in shares.items()}
+    given: dict[str, Counter[str]] = {name: Counter() for name in shares}
+    sizes = dict.fromkeys(shares, 0)
     served: set[str] = set()
     chosen: dict[str, str] = {}
     for key in sorted(units, key=lambda one: (-units[one].total(), _shuffled(one, seed))):
-        counts = units[key]
+        counts = dict(sorted(units[key].items()))  # sums must not depend on the order of rows
         if keep is not None and not served.issuperset(counts):
             best = keep
         else:
-            best = max(shares, key=lambda name: sum(n * open_places[name][label] for label, n in counts.items()))
-        for label, number in counts.items():
-            open_places[best][label] -= number
+            best = max(shares, key=lambda name: (_claim(shares[name], given[name], counts), -sizes[name]))
+        given[best].update(counts)
+        sizes[best] += sum(counts.values())
         served |= set(counts) if best == keep else set()
         chosen[key] = best
     return chosen
 
 
-def _shuffled(key: str, seed: int) -> tuple[int, str]:
-    """Order keys by chance, but the same for every order of rows."""
-    return zlib.crc32(key.encode(), seed), key
+def _claim(share: float, given: Mapping[str, int], counts: Mapping[str, int]) -> float:
+    """Return how strong a split's claim to a unit is: for each class share / (rows it has + half of the unit's)."""
+    return sum(number * share / (given[label] + number / 2) for label, number in counts.items())
+
+
+def _shuffled(key: str, seed: int) -> tuple[bytes, str]:
+    """Order keys by chance, but the same for every order of rows; a checksum would make the orders of seeds alike."""
+    return hashlib.blake2b(f"{seed}:{key}".encode(), digest_size=8).digest(), key

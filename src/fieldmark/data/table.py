@@ -33,6 +33,9 @@ SCHEMA: dict[str, pl.DataType] = {
 
 _METADATA_KEY = "fieldmark"
 
+#: What polars raises of a file that is damaged; some damage makes it panic, which is no ``Exception``.
+UNREADABLE = (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
+
 
 @dataclass(frozen=True)
 class Table:
@@ -127,20 +130,20 @@ class Table:
         """
         try:
             metadata = json.loads(pl.read_parquet_metadata(path)[_METADATA_KEY])
-        except (OSError, KeyError, pl.exceptions.PolarsError) as error:
+            return Table(
+                frame=pl.read_parquet(path, columns=list(SCHEMA)),
+                root=Path(metadata["root"]),
+                classes=tuple(metadata["classes"]),
+                rank_names=tuple(metadata["rank_names"]),
+                part_names=tuple(metadata["part_names"]),
+                attribute_names=tuple(metadata["attribute_names"]),
+                reader=metadata["reader"],
+                skipped=tuple(BrokenRow(**row) for row in metadata["skipped"]),
+            )
+        except (*UNREADABLE, LookupError, TypeError, ValueError) as error:
             raise DataError(
-                f"{path} is not a table that Fieldmark wrote.", "Read it as a manifest: --reader manifest."
+                f"{path} is not a table that Fieldmark wrote, or damaged.", "Read it as a manifest: --reader manifest."
             ) from error
-        return Table(
-            frame=pl.read_parquet(path),
-            root=Path(metadata["root"]),
-            classes=tuple(metadata["classes"]),
-            rank_names=tuple(metadata["rank_names"]),
-            part_names=tuple(metadata["part_names"]),
-            attribute_names=tuple(metadata["attribute_names"]),
-            reader=metadata["reader"],
-            skipped=tuple(BrokenRow(**row) for row in metadata["skipped"]),
-        )
 
 
 def make_table(
@@ -169,7 +172,8 @@ def make_table(
         skipped: files that could not become rows.
 
     Raises:
-        DataError: an unknown column, an empty table, a repeated id, an unknown split or a label outside ``classes``.
+        DataError: an unknown column, an empty table, a missing or repeated id, an unknown split, a repeated class,
+            a label outside ``classes``, or a value that is not valid text.
     """
     unknown = sorted(set(rows) - set(SCHEMA))
     if unknown:
@@ -178,7 +182,10 @@ def make_table(
     columns = {name: rows.get(name, [None] * height) for name in SCHEMA}
     if "id" not in rows:
         columns["id"] = columns["path"]
-    frame = pl.DataFrame(columns, schema=SCHEMA, strict=False)
+    try:
+        frame = pl.DataFrame(columns, schema=SCHEMA, strict=False)
+    except UnicodeEncodeError as error:  # half a surrogate pair, which JSON can spell
+        raise DataError(f"{root} holds a value that is not valid text: {error.object!r}.", "Rename it.") from error
     names = tuple(classes) if classes is not None else tuple(sorted(frame["label"].drop_nulls().unique()))
     table = Table(
         frame=frame,
@@ -199,12 +206,17 @@ def _check(table: Table) -> None:
     frame = table.frame
     if frame.height == 0:
         raise DataError(f"{table.root} holds no samples.", "Give a folder or file that has some.")
+    if frame["id"].null_count():
+        raise DataError(f"{frame['id'].null_count()} rows have neither id nor path.", "Give every row its own id.")
     repeated = frame["id"].filter(frame["id"].is_duplicated()).unique().sort().to_list()
     if repeated:
         raise DataError(f"{len(repeated)} ids occur twice, such as {repeated[0]!r}.", "Give every row its own id.")
     splits = set(frame["split"].drop_nulls().unique()) - set(SPLITS)
     if splits:
         raise DataError(f"Unknown split: {', '.join(sorted(splits))}.", f"Use {', '.join(SPLITS)} or leave it empty.")
+    if len(set(table.classes)) < len(table.classes):
+        twice = next(name for name in table.classes if table.classes.count(name) > 1)
+        raise DataError(f"The class {twice!r} is listed twice.", "Give every class its own name.")
     strange = set(frame["label"].drop_nulls().unique()) - set(table.classes)
     if strange:
         raise DataError(

@@ -1,7 +1,8 @@
 """COCO and iNaturalist annotations in JSON."""
 
 import json
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ _KEYS = ("images", "annotations", "categories")
 #: iNaturalist's ranks, coarse to fine; a category that has them all brings its own lineage.
 _RANKS = ("kingdom", "phylum", "class", "order", "family", "genus")
 
-#: A JSON file is only opened to look what it is if it is at most this large.
+#: A JSON file is only read if it is at most this large.
 _PEEK_BYTES = 2 * 2**30
 
 
@@ -38,34 +39,35 @@ class CocoReader:
 
     def read(self, path: Path) -> Table:
         """Read one row a picture; its box where there is exactly one."""
-        files = [file for file in _files(path) if _is_coco(file)]
-        if not files:
+        contents = {file: data for file in _files(path) if (data := _load(file)) is not None}
+        if not contents:
             raise DataError(f"{path} holds no JSON with {', '.join(_KEYS)}.", "Name the annotation file.")
+        splits = [_split_of(file) for file in contents]
+        if len(set(splits)) < len(splits):
+            names = ", ".join(file.name for file in contents)
+            raise DataError(f"{path} holds several files of one split: {names}.", "Name the annotation file you mean.")
+        # Of all files together: a name that two categories share is told apart in every file.
+        lineages = _lineages({entry["id"]: entry for data in contents.values() for entry in data["categories"]})
         root = path if path.is_dir() else path.parent
         rows: _Columns = defaultdict(list)
-        categories: dict[int, dict[str, Any]] = {}
-        for file in files:
-            data = _load(file)
-            categories |= {entry["id"]: entry for entry in data["categories"]}
-            _add_file(rows, data, _lineages(categories), root, _split_of(file))
-        lineages = _lineages(categories)
-        deep = {len(names) for names in lineages.values()} != {1}
-        if not deep:
-            rows["lineage"] = [None] * len(rows["id"])
+        for split, data in zip(splits, contents.values(), strict=True):
+            _add_file(rows, data, lineages, root, split)
         ranks = max((len(names) for names in lineages.values()), default=1)
+        if ranks == 1:
+            rows["lineage"] = [None] * len(rows["id"])
         return make_table(
             rows,
             root,
             reader="coco",
             classes=[names[-1] for names in lineages.values()],
-            rank_names=_rank_names(ranks) if deep else ("class",),
+            rank_names=_rank_names(ranks),
         )
 
 
 def _rank_names(count: int) -> tuple[str, ...]:
     if count == len(_RANKS) + 1:
         return (*_RANKS, "species")
-    return ("supercategory", "class")
+    return ("supercategory", "class")[-count:]
 
 
 def _files(path: Path) -> list[Path]:
@@ -77,40 +79,50 @@ def _files(path: Path) -> list[Path]:
 
 
 def _is_coco(file: Path) -> bool:
-    if file.stat().st_size > _PEEK_BYTES:
-        return False
-    try:
-        data = json.loads(file.read_bytes())
-    except (OSError, ValueError):
-        return False
-    return isinstance(data, dict) and all(isinstance(data.get(key), list) for key in _KEYS)
+    return _content(file) is not None
 
 
-def _load(file: Path) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads(file.read_bytes())
+def _content(file: Path) -> dict[str, Any] | None:
+    """Return what a file of annotations holds; ``None`` where it is none, found out cheaply for most other JSON."""
     try:
-        {entry["id"]: entry["name"] for entry in data["categories"]}
-        [(entry["id"], entry["file_name"]) for entry in data["images"]]
-        [(entry["image_id"], entry["category_id"]) for entry in data["annotations"]]
-    except (KeyError, TypeError) as error:
-        raise DataError(f"{file} lacks {error} in one of its entries.", "See the COCO format's description.") from error
+        if file.stat().st_size > _PEEK_BYTES:
+            return None
+        raw = file.read_bytes()
+        if not all(f'"{key}"'.encode() in raw for key in _KEYS):
+            return None
+        data = json.loads(raw)
+    except (OSError, ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) and all(isinstance(data.get(key), list) for key in _KEYS) else None
+
+
+def _load(file: Path) -> dict[str, Any] | None:
+    """Return what a file of annotations holds, with all that is needed in each entry; ``None`` where it is none."""
+    data = _content(file)
+    if data is None:
+        return None
+    needed = {"images": ("id", "file_name"), "annotations": ("image_id", "category_id"), "categories": ("id", "name")}
+    for key, fields in needed.items():
+        for entry in data[key]:
+            if not isinstance(entry, dict) or any(not isinstance(entry.get(field), str | int) for field in fields):
+                raise DataError(
+                    f"{file}: an entry of `{key}` lacks {' or '.join(fields)}.", "See the COCO format's description."
+                )
     return data
 
 
 def _split_of(file: Path) -> str | None:
-    name = file.stem.lower()
-    for word, split in SPLIT_NAMES.items():
-        if word in name:
-            return split
-    return None
+    """Return the split that a file is named by; whole words only, for ``latest.json`` is no test split."""
+    words = re.findall("[a-z]+", file.stem.lower())
+    return next((SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES), None)
 
 
 def _lineages(categories: Mapping[int, Mapping[str, Any]]) -> dict[int, list[str]]:
     """Return category id → names, coarse to fine; a name that occurs twice carries its id."""
-    names = [entry["name"] for entry in categories.values()]
+    times = Counter(str(entry["name"]) for entry in categories.values())
     unique = {
-        number: entry["name"] if names.count(entry["name"]) == 1 else f"{entry['name']} ({number})"
-        for number, entry in sorted(categories.items())
+        number: str(entry["name"]) if times[str(entry["name"])] == 1 else f"{entry['name']} ({number})"
+        for number, entry in sorted(categories.items(), key=lambda item: (isinstance(item[0], str), item[0]))
     }
     if all(all(entry.get(rank) for rank in _RANKS) for entry in categories.values()):
         return {n: [*(str(categories[n][rank]) for rank in _RANKS), name] for n, name in unique.items()}
@@ -150,4 +162,6 @@ def _place(root: Path, name: str, split: str | None) -> str:
 
 def _box(objects: Sequence[Mapping[str, Any]]) -> list[float] | None:
     box = objects[0].get("bbox") if len(objects) == 1 else None
-    return [float(value) for value in box] if box and len(box) == 4 else None
+    if not isinstance(box, list) or len(box) != 4 or not all(isinstance(value, int | float) for value in box):
+        return None
+    return [float(value) for value in box]

@@ -70,7 +70,7 @@ def _lines(file: Path) -> list[str]:
     if not file.is_file():
         return []
     try:
-        return [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+        return [line for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except UnicodeDecodeError as error:
         raise DataError(f"{file} is not UTF-8 text.", "Save it as UTF-8.") from error
 
@@ -90,7 +90,11 @@ def _numbers(file: Path, count: int) -> dict[str, list[float]]:
     try:
         return {name: [float(value) for value in values] for name, values in _fields(file, count)}
     except ValueError as error:
-        raise DataError(f"{file} holds what is no number: {error}.", "Take it as it was published.") from error
+        raise _no_number(file, error) from error
+
+
+def _no_number(file: Path, error: ValueError) -> DataError:
+    return DataError(f"{file} holds what is no number: {error}.", "Take it as it was published.")
 
 
 def _class_names(path: Path) -> dict[str, str]:
@@ -114,7 +118,10 @@ def _attributes(path: Path, classes: dict[str, str]) -> tuple[Sequence[str], dic
         return (), {}
     if len(rows) != len(classes):
         raise DataError(f"{file} has {len(rows)} rows for {len(classes)} classes.", "It needs one row per class.")
-    values = [[float(value) for value in row.split()] for row in rows]
+    try:
+        values = [[float(value) for value in row.split()] for row in rows]
+    except ValueError as error:
+        raise _no_number(file, error) from error
     if any(len(row) != len(names) for row in values):
         raise DataError(f"{file} does not have {len(names)} values in every row.", "attributes.txt names that many.")
     return names, dict(zip(classes, values, strict=True))
@@ -123,8 +130,14 @@ def _attributes(path: Path, classes: dict[str, str]) -> tuple[Sequence[str], dic
 def _parts(path: Path) -> tuple[Sequence[str], dict[str, list[dict[str, object]]]]:
     names = {number: name for number, (name,) in _fields(path / "parts" / "parts.txt", 1)}
     found: dict[str, list[dict[str, object]]] = defaultdict(list)
-    for image, (part, x, y, visible) in _fields(path / "parts" / "part_locs.txt", 4):
-        found[image].append({"name": names[part], "x": float(x), "y": float(y), "visible": visible == "1"})
+    file = path / "parts" / "part_locs.txt"
+    for image, (part, x, y, visible) in _fields(file, 4):
+        if part not in names:
+            raise DataError(f"{file} names part {part}.", f"{path / 'parts' / 'parts.txt'} has no such part.")
+        try:
+            found[image].append({"name": names[part], "x": float(x), "y": float(y), "visible": visible == "1"})
+        except ValueError as error:
+            raise _no_number(file, error) from error
     return tuple(names.values()), dict(found)
 
 

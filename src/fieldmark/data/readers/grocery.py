@@ -30,7 +30,7 @@ class GroceryReader:
             listing = path / f"{split}.txt"
             if not listing.is_file():
                 continue
-            for number, line in enumerate(listing.read_text(encoding="utf-8").splitlines(), 1):
+            for number, line in enumerate(_lines(listing), 1):
                 if not line.strip():
                     continue
                 file, fine = _entry(listing, number, line)
@@ -45,7 +45,7 @@ class GroceryReader:
 
 
 def _class_names(listing: Path) -> dict[int, tuple[str, str]]:
-    """Return fine id → (fine name, coarse name); a coarse name that is also a fine one gets a note."""
+    """Return fine id → (fine name, coarse name)."""
     try:
         with listing.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
@@ -53,13 +53,20 @@ def _class_names(listing: Path) -> dict[int, tuple[str, str]]:
             int(row["Class ID (int)"]): (row["Class Name (str)"].strip(), row["Coarse Class Name (str)"].strip())
             for row in rows
         }
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, LookupError, ValueError, TypeError, AttributeError, csv.Error) as error:
         raise DataError(f"{listing} can't be read: {error}.", "Take classes.csv as it was published.") from error
     return names
 
 
+def _lines(listing: Path) -> list[str]:
+    try:
+        return listing.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{listing} is not UTF-8 text.", "Save it as UTF-8.") from error
+
+
 def _entry(listing: Path, number: int, line: str) -> tuple[str, int]:
     fields = [field.strip() for field in line.split(",")]
-    if len(fields) != 3 or not fields[1].isdigit():
+    if len(fields) != 3 or not fields[1].isdecimal():
         raise DataError(f"{listing}:{number} is not `path, fine id, coarse id`.", f"It reads: {line[:80]}")
     return fields[0], int(fields[1])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from fieldmark.data.table import Table, make_table
+from fieldmark.data.table import UNREADABLE, Table, make_table
 from fieldmark.errors import DataError
 
 _METADATA = "HAM10000_metadata.csv"
@@ -24,18 +24,20 @@ class Ham10000Reader:
 
     def recognise(self, path: Path) -> str | None:
         """Look for the metadata."""
-        return f"{_METADATA}" if (path / _METADATA).is_file() else None
+        return _METADATA if (path / _METADATA).is_file() else None
 
     def read(self, path: Path) -> Table:
         """Read one row a photo; a photo that is missing keeps its row and shows up as broken."""
         listing = path / _METADATA
         try:
             frame = pl.read_csv(listing, infer_schema=False)
-        except (OSError, pl.exceptions.PolarsError) as error:
+        except UNREADABLE as error:
             raise DataError(f"{listing} can't be read: {error}.", "Take the metadata as it was published.") from error
         missing = {"lesion_id", "image_id", "dx"} - set(frame.columns)
         if missing:
             raise DataError(f"{listing} lacks {', '.join(sorted(missing))}.", f"It has: {', '.join(frame.columns)}.")
+        if frame["image_id"].null_count():
+            raise DataError(f"{listing} has rows without image_id.", "Take the metadata as it was published.")
         places = {file.stem: file for name in _FOLDERS for file in (path / name).glob("*.jpg")}
         files = [
             places.get(name, path / _FOLDERS[0] / f"{name}.jpg").relative_to(path).as_posix()

@@ -1,6 +1,7 @@
 """Hugging Face datasets on disk, as ``save_to_disk`` writes them; only Arrow is needed to read them."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from fieldmark.data.containers import open_arrow, picture_column
@@ -29,11 +30,11 @@ class HuggingFaceReader:
         classes: list[str] | None = None
         for folder, split in _folders(path):
             info = _info(folder)
-            for file in sorted(folder.glob("*.arrow")):
+            for file in _arrow_files(folder):
                 table = open_arrow(file)
                 if picture_column(table) is None:
                     raise DataError(f"{file} has no column of pictures.", f"It has: {', '.join(table.column_names)}.")
-                column = next((name for name in _LABEL_COLUMNS if name in table.column_names), None)
+                column = _label_column(info, table.column_names)
                 names = _class_names(info, column)
                 labels = table.column(column).to_pylist() if column else [None] * table.num_rows
                 columns["label"] += [_label(value, names) for value in labels]
@@ -48,22 +49,38 @@ def _folders(path: Path) -> list[tuple[Path, str | None]]:
     """Return the folders of Arrow files with their splits."""
     if any(path.glob("*.arrow")):
         return [(path, None)]
-    inner = sorted(folder for folder in path.iterdir() if folder.is_dir() and any(folder.glob("*.arrow")))
+    inner = sorted({file.parent for file in path.glob("*/*.arrow")})
     return [(folder, SPLIT_NAMES.get(folder.name.lower())) for folder in inner]
 
 
-def _info(folder: Path) -> dict[str, object]:
+def _arrow_files(folder: Path) -> list[Path]:
+    """Return the dataset's own files: ``map`` and ``filter`` leave copies named ``cache-….arrow`` beside them."""
     try:
-        info: dict[str, object] = json.loads((folder / "dataset_info.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        return [folder / Path(entry["filename"]).name for entry in state["_data_files"]]
+    except (OSError, ValueError, LookupError, TypeError):
+        return sorted(file for file in folder.glob("*.arrow") if not file.name.startswith("cache-"))
+
+
+def _info(folder: Path) -> dict[str, dict[str, object]]:
+    """Return column → feature."""
+    try:
+        info = json.loads((folder / "dataset_info.json").read_text(encoding="utf-8"))
+        features = dict(info["features"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
         raise DataError(f"{folder} has no readable dataset_info.json.", "Save the dataset again.") from error
-    return info
+    return {name: feature for name, feature in features.items() if isinstance(feature, dict)}
 
 
-def _class_names(info: dict[str, object], column: str | None) -> list[str]:
-    features = info.get("features")
-    feature = features.get(column) if isinstance(features, dict) and column else None
-    names = feature.get("names") if isinstance(feature, dict) else None
+def _label_column(info: dict[str, dict[str, object]], columns: Sequence[str]) -> str | None:
+    """Return the column of labels by its name, else the first that holds class labels."""
+    named = [name for name in _LABEL_COLUMNS if name in columns]
+    typed = [name for name in columns if info.get(name, {}).get("_type") == "ClassLabel"]
+    return next(iter([*named, *typed]), None)
+
+
+def _class_names(info: dict[str, dict[str, object]], column: str | None) -> list[str]:
+    names = info.get(column or "", {}).get("names")
     return [str(name) for name in names] if isinstance(names, list) else []
 
 
@@ -71,6 +88,10 @@ def _label(value: object, names: list[str]) -> str | None:
     """Name a label: by its index among the names; an index of -1 marks a row without one."""
     if value is None or value == -1:
         return None
-    if isinstance(value, int) and names:
-        return names[value]
-    return str(value)
+    if isinstance(value, list | dict):
+        raise DataError("The column of labels holds several values a row.", "Give one label a row.")
+    if not isinstance(value, int) or not names:
+        return str(value)
+    if not 0 <= value < len(names):
+        raise DataError(f"A row has label {value}; there are {len(names)} class names.", "Save the dataset again.")
+    return names[value]

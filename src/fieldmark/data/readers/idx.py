@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fieldmark.data.containers import read_idx
+from fieldmark.data.containers import read_idx, read_idx_pictures
 from fieldmark.data.table import Table, make_table
 from fieldmark.errors import DataError
 
@@ -27,7 +27,7 @@ class IdxReader:
         if not files:
             raise DataError(f"{path} holds no IDX pictures.", "Look for train-images-idx3-ubyte.gz.")
         for prefix, file in files.items():
-            count = len(read_idx(file))
+            count = len(read_idx_pictures(file))
             labels = _labels(path, prefix, file)
             if len(labels) != count:
                 raise DataError(f"{file.name} has {count} pictures but {len(labels)} labels.", "Download both again.")
@@ -49,5 +49,8 @@ def _labels(path: Path, prefix: str, images: Path) -> list[str]:
     for ending in ("", ".gz"):
         file = path / f"{prefix}-labels-idx1-ubyte{ending}"
         if file.is_file():
-            return [str(label) for label in read_idx(file)]
+            labels = read_idx(file)
+            if labels.ndim != 1:
+                raise DataError(f"{file} has {labels.ndim} dimensions; labels have one.", "Download it again.")
+            return [str(label) for label in labels]
     raise DataError(f"{images.name} has no labels beside it.", f"Add {prefix}-labels-idx1-ubyte.gz.")

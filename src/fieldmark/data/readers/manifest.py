@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from fieldmark.data.readers.folders import SPLIT_NAMES
-from fieldmark.data.table import Table, make_table
+from fieldmark.data.table import UNREADABLE, Table, make_table
 from fieldmark.errors import DataError
 
 #: Names that columns of manifests go by → the table's column.
@@ -59,10 +59,8 @@ class ManifestReader:
             near = difflib.get_close_matches("path", frame.columns, n=1, cutoff=0.4)
             hint = f"Rename {near[0]!r} to 'path'" if near else "Name the column of files 'path'"
             raise DataError(f"{path} has no column 'path'.", f"{hint}; it has: {', '.join(frame.columns)}.")
-        columns: dict[str, list[object]] = {
-            name: frame[name].cast(pl.String).to_list() for name in _PLAIN if name in frame.columns
-        }
-        columns["path"] = [str(file).replace("\\", "/") for file in columns["path"]]
+        columns = {name: _texts(path, frame[name]) for name in _PLAIN if name in frame.columns}
+        columns["path"] = [_place(path, number, file) for number, file in enumerate(columns["path"], 1)]
         if "split" in columns:
             columns["split"] = [_split(path, value) for value in columns["split"]]
         depth = _add_lineage(columns, frame)
@@ -82,7 +80,7 @@ def _load(path: Path, rows: int | None = None) -> pl.DataFrame:
         return pl.read_csv(text, separator=_separator(path, text), n_rows=rows, infer_schema=False)
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text (byte {error.start}).", "Save it as UTF-8.") from error
-    except (OSError, pl.exceptions.PolarsError) as error:
+    except UNREADABLE as error:
         first = str(error).splitlines()[0]
         raise DataError(f"{path} can't be read: {first}", "Give a CSV, TSV or Parquet file with a header.") from error
 
@@ -90,7 +88,7 @@ def _load(path: Path, rows: int | None = None) -> pl.DataFrame:
 def _separator(path: Path, text: bytes) -> str:
     """Take the ending's separator, but believe a header line that holds another one and not that."""
     header = text.split(b"\n", 1)[0].decode("utf-8-sig", "replace")
-    usual = _SUFFIXES[path.suffix.lower()]
+    usual = _SUFFIXES.get(path.suffix.lower(), ",")
     others = [mark for mark in (",", "\t", ";") if mark in header]
     return usual if usual in header or not others else others[0]
 
@@ -101,15 +99,29 @@ def _renamed(frame: pl.DataFrame) -> pl.DataFrame:
     for column in frame.columns:
         plain = column.strip().lower().lstrip("\ufeff")
         wanted = ALIASES.get(plain, plain)
-        if wanted not in names.values() and (wanted == plain or wanted not in frame.columns):
+        if column == wanted or (wanted not in names.values() and wanted not in frame.columns):
             names[column] = wanted
     return frame.rename(names)
 
 
+def _texts(path: Path, column: pl.Series) -> list[object]:
+    """Return a column's values as text without blanks around it, null where nothing is left."""
+    if column.dtype.is_nested():
+        raise DataError(f"{path}: the column {column.name!r} holds lists.", "Give one value a row.")
+    texts = column.cast(pl.String).str.strip_chars()
+    return texts.set(texts == "", None).to_list()
+
+
+def _place(path: Path, number: int, file: object) -> str:
+    if file is None:
+        raise DataError(f"{path}: row {number} has no path.", "Give every row its file, or remove the row.")
+    return str(file).replace("\\", "/")
+
+
 def _split(path: Path, value: object) -> str | None:
-    if value is None or not str(value).strip():
+    if value is None:
         return None
-    split = SPLIT_NAMES.get(str(value).strip().lower())
+    split = SPLIT_NAMES.get(str(value).lower())
     if split is None:
         raise DataError(f"{path} has a split {value!r}.", f"Use one of: {', '.join(sorted(SPLIT_NAMES))}.")
     return split

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from fieldmark.data.table import Table
+from fieldmark.data.table import UNREADABLE, Table
 
 
 class SavedReader:
@@ -18,7 +18,7 @@ class SavedReader:
             return None
         try:
             return "a table that Fieldmark saved" if "fieldmark" in pl.read_parquet_metadata(path) else None
-        except (OSError, pl.exceptions.PolarsError):
+        except UNREADABLE:
             return None
 
     def read(self, path: Path) -> Table:
