@@ -1,14 +1,15 @@
-"""List the pictures below a folder, and say which files could not be taken."""
+"""List the samples below a folder, and say which files could not be taken."""
 
 import os
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from fieldmark.data.images import PICTURE_SUFFIXES
 from fieldmark.records import BrokenRow
 
-#: Files that systems leave beside pictures.
+#: Files that systems leave beside samples.
 _LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
@@ -17,18 +18,23 @@ class Listing:
     """What lies below a folder.
 
     Attributes:
-        pictures: picture files, relative to the folder, with forward slashes, sorted.
-        skipped: picture files and folders that can't be taken, with the reason.
-        others: number of files that are no pictures by their name.
+        files: files of the wanted kind, relative to the folder, with forward slashes, sorted.
+        skipped: such files, and folders, that can't be taken, with the reason.
+        others: number of files that are of another kind by their name.
     """
 
-    pictures: tuple[str, ...]
+    files: tuple[str, ...]
     skipped: tuple[BrokenRow, ...]
     others: int
 
 
 def list_pictures(folder: Path) -> Listing:
-    """List the pictures below a folder; hidden files and litter are left out.
+    """List the pictures below a folder, as ``list_files`` does."""
+    return list_files(folder, PICTURE_SUFFIXES)
+
+
+def list_files(folder: Path, suffixes: Collection[str]) -> Listing:
+    """List the files of one kind below a folder; hidden files and litter are left out.
 
     Links to folders are followed, but only after all real folders, and no folder is listed twice.
 
@@ -36,8 +42,9 @@ def list_pictures(folder: Path) -> Listing:
 
     Args:
         folder: where to look.
+        suffixes: endings of their names, in lower case, with the dot.
     """
-    pictures: list[str] = []
+    found: list[str] = []
     skipped: list[BrokenRow] = []
     others = 0
     seen: set[tuple[int, int]] = set()
@@ -61,13 +68,13 @@ def list_pictures(folder: Path) -> Listing:
             folders[:] = [name for name in wanted if name not in links]
             for name in sorted(name for name in files if not _is_litter(name)):
                 place = (here / name).relative_to(folder).as_posix()
-                if Path(name).suffix.lower() not in PICTURE_SUFFIXES:
+                if Path(name).suffix.lower() not in suffixes:
                     others += 1
                 elif _is_text(place):
-                    pictures.append(place)
+                    found.append(place)
                 else:
                     skipped.append(_skipped(here / name, folder, "the file's name is not valid text; rename it"))
-    return Listing(tuple(sorted(pictures)), tuple(skipped), others)
+    return Listing(tuple(sorted(found)), tuple(skipped), others)
 
 
 def _skipped(path: Path, folder: Path, reason: str) -> BrokenRow:

@@ -16,12 +16,12 @@ class FlatReader:
         """Look for any picture."""
         if not path.is_dir():
             return None
-        count = len(list_pictures(path).pictures)
+        count = len(list_pictures(path).files)
         return f"{count} pictures and no class folders" if count else None
 
     def read(self, path: Path) -> Table:
         """Read all pictures below the folder as unlabelled rows."""
         found = list_pictures(path)
-        if not found.pictures:
+        if not found.files:
             raise DataError(f"{path} holds no pictures.", "Give a folder of pictures, or of class folders.")
-        return make_table({"path": found.pictures}, path, reader="flat", skipped=found.skipped)
+        return make_table({"path": found.files}, path, reader="flat", skipped=found.skipped)

@@ -33,44 +33,48 @@ class FoldersReader:
 
     def recognise(self, path: Path) -> str | None:
         """Look for a picture inside a class folder."""
-        if not path.is_dir():
-            return None
-        parts = [_split_and_classes(name) for name in list_pictures(path).pictures]
-        classes = {names for _, names in parts if names}
-        if not classes:
-            return None
-        splits = sorted({split for split, _ in parts if split})
-        return f"{len(classes)} class folders" + (f" in {', '.join(splits)}" if splits else "")
+        return describe_folders(list_pictures(path).files) if path.is_dir() else None
 
     def read(self, path: Path) -> Table:
         """Read every picture; its folders give split, label and lineage."""
         found = list_pictures(path)
-        parts = [_split_and_classes(name) for name in found.pictures]
-        depths = {len(names) for _, names in parts if names}
-        if not depths:
+        columns, ranks = folder_columns(found.files)
+        if not any(columns["label"]):
             raise DataError(f"{path} holds no class folders with pictures.", "Put each class's pictures in a folder.")
-        deep = depths == {max(depths)} and max(depths) > 1
-        labels = _labels([names for _, names in parts], deep=deep)
-        lineages = [names or None for _, names in parts] if deep else [None] * len(parts)
-        return make_table(
-            {
-                "path": found.pictures,
-                "label": labels,
-                "split": [split for split, _ in parts],
-                "lineage": [
-                    None if names is None else [*names[:-1], label]
-                    for names, label in zip(lineages, labels, strict=True)
-                ],
-            },
-            path,
-            reader="folders",
-            rank_names=[*(f"rank {level}" for level in range(1, max(depths))), "class"] if deep else ("class",),
-            skipped=found.skipped,
-        )
+        return make_table(columns, path, reader="folders", rank_names=ranks, skipped=found.skipped)
 
 
-def _split_and_classes(path: str) -> tuple[str | None, tuple[str, ...]]:
-    """Divide a picture's folders into its split, if there is one, and its classes, coarse to fine."""
+def describe_folders(files: Sequence[str]) -> str | None:
+    """Say how many class folders files lie in, and in which splits; ``None`` where they lie in no class folder."""
+    parts = [split_and_classes(name) for name in files]
+    classes = {names for _, names in parts if names}
+    if not classes:
+        return None
+    splits = sorted({split for split, _ in parts if split})
+    return f"{len(classes)} class folders" + (f" in {', '.join(splits)}" if splits else "")
+
+
+def folder_columns(files: Sequence[str]) -> tuple[dict[str, Sequence[object]], tuple[str, ...]]:
+    """Return the columns path, label, split and lineage of files in folders, and the names of the lineage's ranks."""
+    parts = [split_and_classes(name) for name in files]
+    depths = {len(names) for _, names in parts if names}
+    depth = max(depths, default=1)
+    deep = depths == {depth} and depth > 1
+    labels = _labels([names for _, names in parts], deep=deep)
+    lineages = [names if names and deep else None for _, names in parts]
+    columns: dict[str, Sequence[object]] = {
+        "path": files,
+        "label": labels,
+        "split": [split for split, _ in parts],
+        "lineage": [
+            None if names is None else [*names[:-1], label] for names, label in zip(lineages, labels, strict=True)
+        ],
+    }
+    return columns, (*(f"rank {level}" for level in range(1, depth)), "class") if deep else ("class",)
+
+
+def split_and_classes(path: str) -> tuple[str | None, tuple[str, ...]]:
+    """Divide a file's folders into its split, if there is one, and its classes, coarse to fine."""
     folders = PurePosixPath(path).parts[:-1]
     split = SPLIT_NAMES.get(folders[0].lower()) if folders else None
     if split is not None:
