@@ -1,9 +1,13 @@
 """The layout of CUB-200-2011 (Wah et al., CNS-TR-2011-001), which the generated birds use too."""
 
+import math
 import re
+import warnings
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+
+from PIL import Image
 
 from fieldmark.data.table import Table, make_table
 from fieldmark.errors import DataError
@@ -43,7 +47,7 @@ class CubReader:
             rows["label"].append(None if number is None else classes[number])
             rows["split"].append({"1": "train", "0": "test"}.get(splits.get(image, "")))
             rows["lineage"].append(lineages.get(number or ""))
-            rows["box"].append(_clipped(boxes.get(image)))
+            rows["box"].append(_clipped(boxes.get(image), path / "images" / file))
             rows["parts"].append(parts.get(image))
             rows["attributes"].append(attributes.get(number or ""))
         ranks = max((len(names) for names in lineages.values()), default=1)
@@ -141,10 +145,27 @@ def _parts(path: Path) -> tuple[Sequence[str], dict[str, list[dict[str, object]]
     return tuple(names.values()), dict(found)
 
 
-def _clipped(box: list[float] | None) -> list[float] | None:
-    """Cut off what reaches beyond the photo's left and top edge; its other edges are not known without opening it."""
+def _clipped(box: list[float] | None, photo: Path) -> list[float] | None:
+    """Cut off what reaches beyond the photo; beyond its right and lower edge only where its size can be read."""
     if box is None:
         return None
     x, y, width, height = box
     left, top = max(x, 0.0), max(y, 0.0)
-    return [left, top, width - (left - x), height - (top - y)]
+    right, bottom = _size(photo)
+    return [
+        left,
+        top,
+        max(min(width - (left - x), right - left), 0.0),
+        max(min(height - (top - y), bottom - top), 0.0),
+    ]
+
+
+def _size(photo: Path) -> tuple[float, float]:
+    """Return a JPEG's (width, height) as stored, from its header alone; infinite where there is none to be read."""
+    try:
+        if photo.is_file():  # a pipe would block
+            with warnings.catch_warnings(action="ignore"), Image.open(photo, formats=("JPEG",)) as opened:
+                return opened.size
+    except (OSError, ValueError, Image.DecompressionBombError):
+        pass  # decoding will name the photo as broken; its box stays as it is
+    return math.inf, math.inf

@@ -32,6 +32,15 @@ def test_a_box_is_cut_at_the_left_and_top_edge(tmp_path: Path) -> None:
     assert CubReader().read(make_cub(tmp_path)).frame["box"][0].to_list() == [0, 2, 2.5, 5]
 
 
+def test_a_box_is_cut_at_the_right_and_lower_edge_of_a_photo_that_can_be_opened(tmp_path: Path) -> None:
+    boxes = "1 3 2 9.5 4\n2 1 4 2 6.25\n3 20 1 2 2\n4 3 2 9.5 4\n5 3 2 9.5 4\n"
+    write(make_cub(tmp_path), {"bounding_boxes.txt": boxes, "images/002.Bee_Fly/Bee_Fly_0.jpg": b"broken"})
+    (tmp_path / "images" / "002.Bee_Fly" / "Bee_Fly_1.jpg").unlink()
+    found = CubReader().read(tmp_path).frame["box"].to_list()
+    assert found[:3] == [[3, 2, 5, 4], [1, 4, 2, 4], [20, 1, 0, 2]]  # photos of 8 by 8
+    assert found[3:] == [[3, 2, 9.5, 4]] * 2 + [None]
+
+
 def test_only_three_lists_are_needed(tmp_path: Path) -> None:
     write(tmp_path, {"images.txt": "1 a b.jpg\n\n", "image_class_labels.txt": "1 2\n", "classes.txt": "1 A\n2 B\n"})
     table = CubReader().read(tmp_path)
