@@ -4,7 +4,8 @@ The tree::
 
     FieldmarkError            everything a user can cause and cure
     ├── DataError             a data set, table or manifest that can't be used as it is
-    │   └── BrokenImageError  one picture that can't be decoded; its row is set aside
+    │   ├── BrokenImageError  one picture that can't be decoded; its row is set aside
+    │   └── BrokenSoundError  one sound that can't be decoded; its row is set aside
     ├── ConfigError           an option, name or value that isn't valid
     ├── ModelError            a network or its weights that can't be had
     ├── TrainingError         a training run that can't go on
@@ -40,6 +41,10 @@ class DataError(FieldmarkError):
 
 class BrokenImageError(DataError):
     """One picture that can't be decoded."""
+
+
+class BrokenSoundError(DataError):
+    """One sound that can't be decoded."""
 
 
 class ConfigError(FieldmarkError):

@@ -11,6 +11,8 @@ from fieldmark.data.readers.huggingface import HuggingFaceReader
 from fieldmark.data.readers.idx import IdxReader
 from fieldmark.data.readers.manifest import ManifestReader
 from fieldmark.data.readers.saved import SavedReader
+from fieldmark.data.readers.text import TextReader
+from fieldmark.data.readers.wav import WavReader
 
 #: Reader name → reader, in the order in which they are asked whether they recognise a path.
 READERS: dict[str, Reader] = {
@@ -22,8 +24,10 @@ READERS: dict[str, Reader] = {
     "huggingface": HuggingFaceReader(),
     "coco": CocoReader(),
     "manifest": ManifestReader(),
+    "wav": WavReader(),
     "folders": FoldersReader(),
     "flat": FlatReader(),
+    "text": TextReader(),
 }
 
 __all__ = ["READERS", "Reader"]

@@ -79,9 +79,12 @@ def split_and_classes(path: str) -> tuple[str | None, tuple[str, ...]]:
     split = SPLIT_NAMES.get(folders[0].lower()) if folders else None
     if split is not None:
         folders = folders[1:]
-    if any(name.lower() in _UNLABELLED for name in folders):
-        return split, ()
-    return split, folders
+    return split, () if is_unlabelled(path) else folders
+
+
+def is_unlabelled(path: str) -> bool:
+    """Say whether a file's folders declare it to have no label."""
+    return any(name.lower() in _UNLABELLED for name in PurePosixPath(path).parts[:-1])
 
 
 def _labels(classes: Sequence[tuple[str, ...]], *, deep: bool) -> list[str | None]:
