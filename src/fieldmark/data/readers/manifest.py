@@ -12,12 +12,15 @@ from fieldmark.errors import DataError
 _PLAIN = ("id", "path", "label", "split", "group")
 _BOX = ("x", "y", "width", "height")
 
+#: Boxes go by short names too, which elsewhere would mean something else.
+_ALIASES = {**ALIASES, "w": "width", "h": "height"}
+
 
 class ManifestReader:
     """A table with a column ``path`` and, where they are known, ``label``, ``split``, ``group``, ``lineage``, a box.
 
     Paths are relative to the file's folder, or absolute. ``lineage`` is coarse to fine with slashes between
-    (``Larus/argentatus``); a box is the four columns x, y, width and height in px.
+    (``Larus/argentatus``), or a list in Parquet; a box is the four columns x, y, width (w) and height (h) in px.
     """
 
     looks_for = "a CSV, TSV or Parquet file with a column `path`"
@@ -27,14 +30,14 @@ class ManifestReader:
         if path.suffix.lower() not in (*SEPARATORS, ".parquet") or not path.is_file():
             return None
         try:
-            columns = load_columns(path, ALIASES, rows=1).columns
+            columns = load_columns(path, _ALIASES, rows=1).columns
         except DataError:
             return None
         return f"columns {', '.join(columns)}" if "path" in columns else None
 
     def read(self, path: Path) -> Table:
         """Read one row a line."""
-        frame = load_columns(path, ALIASES)
+        frame = load_columns(path, _ALIASES)
         if "path" not in frame.columns:
             near = difflib.get_close_matches("path", frame.columns, n=1, cutoff=0.4)
             hint = f"Rename {near[0]!r} to 'path'" if near else "Name the column of files 'path'"
@@ -61,9 +64,11 @@ def _add_lineage(columns: dict[str, list[object]], frame: pl.DataFrame) -> int:
     """Add ``lineage`` (and ``label`` from it where there is none); return the number of ranks, 0 without."""
     if "lineage" not in frame.columns:
         return 0
-    lineages = [None if value is None else str(value).split("/") for value in frame["lineage"].to_list()]
+    lineages = [_names(value) for value in frame["lineage"].to_list()]
     depths = {len(names) for names in lineages if names}
-    if len(depths) != 1:
+    if not depths:
+        return 0
+    if len(depths) > 1:
         raise DataError(f"Lineages have {sorted(depths)} ranks.", "Give every row the same number of ranks.")
     labels = columns.setdefault("label", [names[-1] if names else None for names in lineages])
     columns["lineage"] = [
@@ -71,3 +76,9 @@ def _add_lineage(columns: dict[str, list[object]], frame: pl.DataFrame) -> int:
         for names, label in zip(lineages, labels, strict=True)
     ]
     return depths.pop()
+
+
+def _names(lineage: object) -> list[str] | None:
+    if isinstance(lineage, list):
+        return [str(name) for name in lineage] or None
+    return None if lineage is None else str(lineage).split("/")

@@ -7,7 +7,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # the test folders are no packages
 from fieldmark.data.images import load_fitted
 from fieldmark.data.readers.manifest import ManifestReader
-from fieldmark.data.table import Table
+from fieldmark.data.table import Table, make_table
 from fieldmark.errors import DataError
 from fieldmark.records import Preprocessing
 from format_examples import make_manifest, paint, write
@@ -71,6 +71,28 @@ def test_labels_come_from_the_lineage_where_there_are_none(tmp_path: Path) -> No
     table = read(tmp_path, "path,lineage\na.jpg,Larus/argentatus\nb.jpg,\n")
     assert table.classes == ("argentatus",)
     assert table.lineage_of() == {"argentatus": ("Larus", "argentatus")}
+
+
+def test_a_box_goes_by_its_short_names_too(tmp_path: Path) -> None:
+    assert read(tmp_path, "path,X,Y,W,H\na.jpg,1,2,3,4.5\n").frame["box"].to_list() == [[1, 2, 3, 4.5]]
+
+
+def test_a_lineage_in_parquet_may_be_a_list(tmp_path: Path) -> None:
+    lineages = [["Larus", "canus"], None, []]
+    pl.DataFrame({"path": ["a", "b", "c"], "lineage": lineages}).write_parquet(tmp_path / "a.parquet")
+    table = ManifestReader().read(tmp_path / "a.parquet")
+    assert table.frame.select("label", "lineage").rows() == [("canus", ["Larus", "canus"]), (None, None), (None, None)]
+    assert table.rank_names == ("rank 1", "class")
+
+
+@pytest.mark.parametrize("lineage", [None, ("insect", "ant")])
+def test_a_saved_table_reads_as_a_manifest_as_its_error_advises(
+    tmp_path: Path, lineage: tuple[str, str] | None
+) -> None:
+    rows = {"path": ["a.jpg"], "label": ["ant"], "split": ["val"], "lineage": [lineage]}
+    saved = make_table(rows, tmp_path, reader="x")
+    saved.save(tmp_path / "a.parquet")
+    assert ManifestReader().read(tmp_path / "a.parquet").frame.equals(saved.frame)
 
 
 @pytest.mark.parametrize(
