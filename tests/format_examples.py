@@ -1,11 +1,13 @@
 """Small, faithful examples of every format that a reader reads, made in a folder.
 
-Each holds six pictures of two classes, ``ant`` and ``bee``, or what the format calls them.
+Each holds six samples of two classes, ``ant`` and ``bee``, or what the format calls them.
 """
 
 import gzip
+import io
 import json
 import struct
+import wave
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -157,6 +159,32 @@ def make_flat(folder: Path) -> Path:
     return folder
 
 
+def wav(seed: int, samples: int = 200, rate: int = 8000) -> bytes:
+    """Encode noise as a WAV file of 16 bits, one channel."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setparams((1, 2, rate, 0, "NONE", ""))
+        writer.writeframes(np.random.default_rng(seed).integers(-(2**15), 2**15, samples, np.int16).tobytes())
+    return file.getvalue()
+
+
+def make_wav(folder: Path) -> Path:
+    names = [f"{'ant' if seed % 2 else 'bee'}_{'ann' if seed < 4 else 'bob'}_{seed}.wav" for seed in range(6)]
+    return write(folder, {name: wav(seed) for seed, name in enumerate(names)})
+
+
+def make_text(folder: Path) -> Path:
+    return write(
+        folder,
+        {
+            "train.csv": "text,category\nWhat crawls?,ant\n"
+            '"It has six legs,\nand ""wings""",bee\nAn ant!,ant\nA bee.,bee\n',
+            "test.csv": "text,category\nIs it red?,ant\n It hums ,bee\n",
+            "categories.json": '["bee", "ant"]',
+        },
+    )
+
+
 def make_saved(folder: Path) -> Path:
     names = [f"{seed}.png" for seed in range(6)]
     for seed, name in enumerate(names):
@@ -176,6 +204,8 @@ EXAMPLES: dict[str, Callable[[Path], Path]] = {
     "huggingface": make_huggingface,
     "coco": make_coco,
     "manifest": make_manifest,
+    "wav": make_wav,
     "folders": make_folders,
     "flat": make_flat,
+    "text": make_text,
 }
