@@ -10,7 +10,7 @@ from PIL import Image, ImageEnhance, ImageFilter
 
 from fieldmark.data.cache import CachedImages, cache_images
 from fieldmark.data.leaks import find_leaks
-from fieldmark.data.perceptual import fine_detail, picture_hash
+from fieldmark.data.perceptual import fine_detail, picture_hash, thumbnail
 from fieldmark.data.reading import read_table
 from fieldmark.data.table import Table, make_table
 from fieldmark.records import Leak, Preprocessing
@@ -105,6 +105,24 @@ def test_pictures_that_share_shape_and_light_but_not_detail_are_told_apart(tmp_p
     assert np.corrcoef(first.ravel(), second.ravel())[0, 1] > 0.94
     assert np.corrcoef(fine_detail(first).ravel(), fine_detail(second).ravel())[0, 1] < 0.5
     assert find(tmp_path, {"a.png": ("train", skins[0]), "b.png": ("test", skins[1])}, same_hash=True) == []
+
+
+def test_the_dark_corners_of_one_lens_do_not_make_copies(tmp_path: Path) -> None:
+    y, x = np.mgrid[:120, :160]
+    light = np.random.default_rng(9).normal(0, 20, (8, 8)).astype(np.float32)
+    skin = np.asarray(Image.fromarray(light).resize((160, 120), Image.Resampling.BICUBIC)) + 170
+    photos = []
+    for seed in (0, 3):
+        grain = Image.fromarray(np.random.default_rng(seed).normal(0, 8, (48, 64)).astype(np.float32))
+        photo = np.where(np.hypot(x - 80, y - 60) > 85, 10, skin + np.asarray(grain.resize((160, 120))))
+        photos.append(Image.fromarray(photo.clip(0, 255).astype(np.uint8)).convert("RGB"))
+    hashes = [picture_hash(np.asarray(photo)) for photo in photos]
+    details = [fine_detail(thumbnail(np.asarray(photo))) for photo in photos]
+    assert np.bitwise_count(hashes[0] ^ hashes[1]) <= 4
+    assert np.corrcoef(details[0].ravel(), details[1].ravel())[0, 1] > 0.93
+    assert find(tmp_path, {"a.png": ("train", photos[0]), "b.png": ("test", photos[1])}) == []
+    same = {"c.png": ("train", photos[0]), "d.jpg": ("test", recoded(photos[0], 60))}
+    assert [leak.kind for leak in find(tmp_path, same)] == ["near"]
 
 
 def test_like_padding_does_not_make_copies(tmp_path: Path) -> None:
