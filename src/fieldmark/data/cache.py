@@ -145,15 +145,22 @@ def _key(table: Table, preprocessing: Preprocessing) -> str:
     """Name the entry by everything that decides its pixels: files with size and time, and how they are fitted."""
     wanted = (FORMAT, preprocessing.resolution, preprocessing.fit, preprocessing.fill, str(table.root.resolve()))
     digest = hashlib.sha256(json.dumps(wanted).encode())
+    stamps: dict[str, tuple[int, int]] = {}  # one look at a file of many pictures
     for path in table.frame["path"]:
-        file = table.root / (containers.file_of(path) if containers.is_member(path) else path)
-        try:
-            state = file.stat()
-            stamp = (path, state.st_size, state.st_mtime_ns)
-        except (OSError, ValueError):
-            stamp = (path, -1, -1)
-        digest.update(json.dumps(stamp).encode())
+        file = containers.file_of(path) if containers.is_member(path) else path
+        if file not in stamps:
+            stamps[file] = _stamp(table.root / file)
+        digest.update(json.dumps((path, *stamps[file])).encode())
     return digest.hexdigest()[:KEY_DIGITS]
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    """Return a file's size and time; -1 and -1 where it can't be looked at."""
+    try:
+        state = file.stat()
+    except (OSError, ValueError):
+        return -1, -1
+    return state.st_size, state.st_mtime_ns
 
 
 def _build(table: Table, preprocessing: Preprocessing, target: Path, workers: int, progress: Progress | None) -> None:
