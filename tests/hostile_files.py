@@ -81,6 +81,15 @@ def tiff_rgb16(pixels: np.ndarray) -> bytes:
     return struct.pack("<2sHI", b"II", 42, 8 + len(data) + 6) + data + struct.pack("<HHH", 16, 16, 16) + directory
 
 
+def png_16(pixels: np.ndarray) -> bytes:
+    """Write (H, W, 3 or 4) uint16 as PNG, which Pillow itself can't."""
+    height, width, channels = pixels.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    header = struct.pack(">IIBBBBB", width, height, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
+    ends = _chunk(b"IHDR", header), _chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + ends[0] + _chunk(b"IDAT", zlib.compress(rows)) + ends[1]
+
+
 def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
@@ -103,6 +112,7 @@ def _damaged() -> dict[str, bytes]:
         "truncated.webp": webp[: len(webp) // 2],
         "truncated.tif": tiff[: len(tiff) // 2],
         "spoiled pixels.png": bytes(spoiled),
+        "directory without end.tif": struct.pack("<2sHIHI", b"II", 42, 8, 0, 8),
         "nulls.jpg": bytes(1000),
         "noise.jpg": np.random.default_rng(7).bytes(1000),
     }
@@ -129,12 +139,15 @@ def _bombs() -> dict[str, bytes]:
     jpeg = bytearray(encoded("JPEG", seed=111))
     frame = jpeg.index(b"\xff\xc0")
     jpeg[frame + 5 : frame + 9] = struct.pack(">HH", 65500, 65500)
+    bitmap = bytearray(encoded("BMP", seed=112))
+    bitmap[18:26] = struct.pack("<ii", -5, 2**31 - 1)
     text = zlib.compress(bytes(50_000_000))
     return {
         "bomb.png": png_claiming(60_000, 60_000),
         "bomb below Pillow's own bound.png": png_claiming(12_000, 12_000),
         "bomb.gif": bytes(gif),
         "bomb.jpg": bytes(jpeg),
+        "bomb.bmp": bytes(bitmap),
         "bomb of text.png": png_claiming(8, 8)[:33] + _chunk(b"zTXt", b"k\0\0" + text) + png_claiming(8, 8)[33:],
         "no width.png": png_claiming(0, 8),
     }
@@ -159,6 +172,8 @@ def _unusual() -> dict[str, bytes]:
         "grey.jpg": encoded("JPEG", image=picture(215).convert("L")),
         "grey 16 bit.png": encoded("PNG", image=Image.fromarray(ramp.astype(np.uint16))),
         "rgb 16 bit.tif": tiff_rgb16(np.stack([ramp, ramp[::-1], ramp[:, ::-1]], axis=-1)),
+        "rgb 16 bit.png": png_16(np.stack([ramp[:, ::-1], ramp, ramp[::-1]], axis=-1)),
+        "alpha 16 bit.png": png_16(np.stack([ramp[::-1], ramp[::-1, ::-1], ramp, ramp[:, ::-1]], axis=-1)),
         "float.tif": encoded("TIFF", image=Image.fromarray((ramp[::-1] / 65535).astype(np.float32))),
         "lab.tif": encoded("TIFF", image=Image.merge("LAB", picture(216).split())),
         "one bit.png": encoded("PNG", image=picture(217).convert("1")),
@@ -171,6 +186,8 @@ def _unusual() -> dict[str, bytes]:
         "stereo.jpg": encoded("MPO", image=picture(218), save_all=True, append_images=[picture(219)]),
         "progressive.jpg": encoded("JPEG", seed=220, progressive=True),
         "bitmap.bmp": encoded("BMP", seed=221),
+        "size unknown.bmp": encoded("BMP", seed=222)[:2] + b"\xff" * 4 + encoded("BMP", seed=222)[6:],
+        "directory in a ring.tif": _ring(),
     }
 
 
@@ -188,6 +205,7 @@ def _odd_metadata() -> dict[str, bytes]:
     return turned | {
         "spoiled scan.jpg": bytes(spoiled),
         "trailing.jpg": encoded("JPEG", seed=301) + bytes(5000),
+        "page inside.gif": encoded("GIF", seed=321) + b"<html><script>alert(1)</script>",
         "zip inside.jpg": encoded("JPEG", seed=302) + archive.getvalue(),
         "broken exif.jpg": encoded("JPEG", seed=303, exif=b"Exif\x00\x00" + b"\xff" * 40),
         "broken exif.png": encoded("PNG", seed=319, exif=b"Exif\x00\x00" + b"\xff" * 40),
@@ -199,6 +217,15 @@ def _odd_metadata() -> dict[str, bytes]:
         "broken profile.jpg": encoded("JPEG", seed=308, icc_profile=b"no profile" * 50),
         "long comment.png": encoded("PNG", seed=309, pnginfo=note),
     }
+
+
+def _ring() -> bytes:
+    """Write a TIFF whose only directory names itself as the next."""
+    data = bytearray(encoded("TIFF", seed=223))
+    (start,) = struct.unpack("<I", data[4:8])
+    (count,) = struct.unpack("<H", data[start : start + 2])
+    data[start + 2 + 12 * count : start + 6 + 12 * count] = struct.pack("<I", start)
+    return bytes(data)
 
 
 def _exif(orientation: int) -> bytes:
