@@ -35,7 +35,7 @@ class LogMelSpec:
         high: where the last filter ends, in Hz; ``None`` for half of the sampling rate.
         scale: a name in ``MEL_SCALES``: ``"slaney"``, whose filters have equal areas (librosa's default), or
             ``"htk"``, whose filters have equal heights (torchaudio's default).
-        floor: power below which all is silence; with samples in -1..1 the default lies 80 dB or so below speech.
+        floor: power below which all is silence; with samples in -1..1 the default lies some 60 dB below loud speech.
     """
 
     sample_rate: int = 8000
