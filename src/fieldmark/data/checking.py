@@ -1,5 +1,6 @@
 """What is in a data set, and what is wrong with it."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -8,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from fieldmark.data.audio import decode_sound, is_sound
 from fieldmark.data.cache import CachedImages, cache_images
-from fieldmark.data.leaks import find_leaks
+from fieldmark.data.leaks import find_copies, find_leaks
 from fieldmark.data.table import SPLITS, Table
+from fieldmark.errors import BrokenSoundError
 from fieldmark.records import BrokenRow, Leak, Preprocessing, Progress
 
 #: Side in pixels at which pictures are decoded for a check: enough to tell near duplicates.
@@ -60,9 +63,9 @@ class DataReport:
         attribute_names: the attributes' names.
         picture_sides: smallest, median and largest longer side of the pictures in px; empty without pictures.
         imbalance: rows of the largest class by those of the smallest that has any; ``None`` without labels.
-        broken: pictures that can't be decoded.
+        broken: pictures and sounds that can't be decoded.
         skipped: files that could not become rows.
-        leaks: pictures and groups on both sides of a split.
+        leaks: samples and groups on both sides of a split.
         faults: what should be put right, in words; empty where all is well.
         notes: what is worth knowing, in words.
     """
@@ -124,22 +127,33 @@ class DataReport:
 
 
 def check_data(table: Table, cache: Path, progress: Progress | None = None) -> DataReport:
-    """Decode every picture of a table and look for what is wrong with it.
+    """Decode every picture or sound of a table and look for what is wrong with it.
+
+    Texts count as the same where they differ in blanks and in capital letters only.
 
     Args:
         table: the rows to check.
         cache: folder of decoded pictures.
-        progress: called with the numbers of pictures decoded and in all.
+        progress: called with the numbers of samples decoded and in all.
 
     Returns:
         What was found; its ``faults`` are empty where all is well.
     """
-    pictures = table.where(pl.col("path").is_not_null())
+    sounds = table.where(is_sound())
+    pictures = table.where(pl.col("path").is_not_null() & ~is_sound())
     images = None
+    broken: tuple[BrokenRow, ...] = ()
+    leaks: tuple[Leak, ...] = ()
     if len(pictures):
         images = cache_images(pictures, Preprocessing(_RESOLUTION), cache, max_broken=1.0, progress=progress)
-    broken = images.broken if images else ()
-    leaks = find_leaks(pictures, images) if images else ()
+        broken, leaks = images.broken, find_leaks(pictures, images)
+    if len(sounds):
+        fine, content, silent = _hear(sounds, progress)
+        broken, leaks = (*broken, *silent), (*leaks, *find_copies(fine, content))
+    texts = table.where(pl.col("path").is_null() & pl.col("text").is_not_null())
+    if len(texts):
+        leaks = (*leaks, *find_copies(texts, [" ".join(text.casefold().split()) for text in texts.frame["text"]]))
+    kind = "picture" if len(pictures) else "sound" if len(sounds) else "text"
     classes = _class_rows(table)
     occurring = [entry.rows for entry in classes if entry.rows]
     imbalance = max(occurring) / min(occurring) if occurring else None
@@ -165,9 +179,24 @@ def check_data(table: Table, cache: Path, progress: Progress | None = None) -> D
         broken=broken,
         skipped=table.skipped,
         leaks=leaks,
-        faults=_faults(table.skipped, broken, leaks, classes),
+        faults=_faults(kind, table.skipped, broken, leaks, classes),
         notes=_notes(classes, imbalance),
     )
+
+
+def _hear(table: Table, progress: Progress | None) -> tuple[Table, list[str], tuple[BrokenRow, ...]]:
+    """Decode sounds one by one: the rows that could be, a digest of each, and those that could not."""
+    content: list[str] = []
+    broken: list[BrokenRow] = []
+    for done, (identity, path) in enumerate(table.frame.select("id", "path").iter_rows(), 1):
+        try:
+            content.append(hashlib.sha256(decode_sound(table.root / path).tobytes()).hexdigest())
+        except BrokenSoundError as error:
+            broken.append(BrokenRow(identity, path, error.message))
+        if progress:
+            progress(done, len(table))
+    fine = table.where(~pl.col("id").is_in([row.id for row in broken]))
+    return fine, content, tuple(broken)
 
 
 def _class_rows(table: Table) -> tuple[ClassRows, ...]:
@@ -194,22 +223,24 @@ def _sides(images: CachedImages | None) -> tuple[int, ...]:
 
 
 def _faults(
+    kind: str,
     skipped: tuple[BrokenRow, ...],
     broken: tuple[BrokenRow, ...],
     leaks: tuple[Leak, ...],
     classes: tuple[ClassRows, ...],
 ) -> tuple[str, ...]:
+    """Say what should be put right; ``kind`` is the word for a sample."""
     faults = []
     if skipped:
         faults.append(f"{_counted(len(skipped), 'file')} could not become a row.")
     if broken:
-        faults.append(f"{_counted(len(broken), 'picture')} can't be decoded.")
-    for kind, words in (
-        ("exact", "show the same picture"),
+        faults.append(f"{_counted(len(broken), kind)} can't be decoded.")
+    for sort, words in (
+        ("exact", "show the same picture" if kind == "picture" else f"hold the same {kind}"),
         ("near", "show almost the same picture"),
         ("group", "share a group"),
     ):
-        count = sum(leak.kind == kind for leak in leaks)
+        count = sum(leak.kind == sort for leak in leaks)
         if count:
             faults.append(f"{_counted(count, 'pair')} of rows in different splits {words}.")
     trained = any(entry.counts[0] for entry in classes)

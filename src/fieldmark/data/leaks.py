@@ -50,11 +50,27 @@ def find_leaks(table: Table, images: CachedImages) -> tuple[Leak, ...]:
     wanted = dict(zip(table.frame["id"], table.frame["split"], strict=True))
     identities = images.table.frame["id"].to_list()
     splits = np.array([wanted.get(identity) or "" for identity in identities], dtype=np.str_)
-    exact = sorted(set(_exact_pairs(images.content, splits)))
+    exact = sorted(set(_exact_pairs(images.content.tolist(), splits)))
     near = sorted((a, b) for a, b in set(_near_pairs(images, splits)) if images.content[a] != images.content[b])
     leaks = [_leak("exact", pair, identities, splits) for pair in exact]
     leaks += [_leak("near", pair, identities, splits) for pair in near]
     return (*leaks, *_group_leaks(table))
+
+
+def find_copies(table: Table, content: Sequence[str]) -> tuple[Leak, ...]:
+    """Find rows of different splits that hold the same, or share a group; of sounds and texts, as of any sample.
+
+    Args:
+        table: the rows to look at; rows of no split are passed over.
+        content: for each row what it holds, or a digest of that.
+
+    Returns:
+        Exact copies, then shared groups, as ``find_leaks`` lists them.
+    """
+    identities = table.frame["id"].to_list()
+    splits = np.array(table.frame["split"].fill_null("").to_list(), dtype=np.str_)
+    pairs = sorted(set(_exact_pairs(content, splits)))
+    return (*(_leak("exact", pair, identities, splits) for pair in pairs), *_group_leaks(table))
 
 
 def _leak(kind: str, pair: tuple[int, int], identities: Sequence[str], splits: npt.NDArray[np.str_]) -> Leak:
@@ -62,12 +78,12 @@ def _leak(kind: str, pair: tuple[int, int], identities: Sequence[str], splits: n
     return Leak(kind, identities[first], identities[second], str(splits[first]), str(splits[second]))
 
 
-def _exact_pairs(content: npt.NDArray[np.str_], splits: npt.NDArray[np.str_]) -> Iterator[tuple[int, int]]:
+def _exact_pairs(content: Sequence[str], splits: npt.NDArray[np.str_]) -> Iterator[tuple[int, int]]:
     """Yield pairs (a < b) of the same bytes; as many as the larger side has copies, not as the product has."""
     copies: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for row, digest in enumerate(content):
         if splits[row]:
-            copies[str(digest)][str(splits[row])].append(row)
+            copies[digest][str(splits[row])].append(row)
     for sides in copies.values():
         for left, right in combinations(sides.values(), 2):
             for place in range(max(len(left), len(right))):

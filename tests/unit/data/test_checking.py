@@ -1,4 +1,5 @@
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -6,9 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the test folders are no packages
 from fieldmark.data.checking import DataReport, check_data
 from fieldmark.data.table import Table, make_table
 from fieldmark.records import BrokenRow
+from format_examples import wav, write
 
 
 def paint(path: Path, seed: int, size: tuple[int, int] = (30, 40)) -> None:
@@ -104,3 +107,37 @@ def test_rows_of_text_have_no_pictures_to_check(tmp_path: Path) -> None:
     rows = {"id": ["1", "2"], "text": ["hello", "bye"], "label": ["a", "b"], "split": ["train", "train"]}
     report = check(make_table(rows, tmp_path, reader="manifest"), tmp_path)
     assert (report.rows, report.broken, report.picture_sides) == (2, (), ())
+
+
+def test_texts_are_the_same_but_for_blanks_and_capitals(tmp_path: Path) -> None:
+    texts = ["Where is  it?\n", "bye", "where is it?", "hello", "hello"]
+    rows = {"id": list("12345"), "text": texts, "label": ["a"] * 5, "split": ["train", "train", "test", "test", None]}
+    report = check(make_table(rows, tmp_path, reader="text"), tmp_path)
+    assert [(leak.kind, leak.first, leak.second) for leak in report.leaks] == [("exact", "1", "3")]
+    assert report.faults == ("1 pair of rows in different splits hold the same text.",)
+
+
+def test_sounds_are_decoded_compared_and_counted(tmp_path: Path) -> None:
+    names = [f"ant_ann_{seed}.wav" for seed in range(4)]
+    write(tmp_path, {name: wav(seed % 3) for seed, name in enumerate(names)} | {"ant_bob_4.wav": wav(0)[:-9]})
+    rows = {
+        "path": [*names, "ant_bob_4.wav"],
+        "label": ["ant"] * 5,
+        "split": ["train", "train", "train", "test", "test"],
+        "group": ["ann", "ann", "ann", "ann", "bob"],
+    }
+    seen: list[tuple[int, int]] = []
+    table = make_table(rows, tmp_path, reader="wav")
+    report = check_data(table, tmp_path / "cache", lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (5, 5)
+    assert [row.path for row in report.broken] == ["ant_bob_4.wav"]
+    assert [(leak.kind, leak.first, leak.second) for leak in report.leaks] == [
+        ("exact", names[0], names[3]),
+        ("group", names[0], names[3]),
+    ]
+    assert report.faults == (
+        "1 sound can't be decoded.",
+        "1 pair of rows in different splits hold the same sound.",
+        "1 pair of rows in different splits share a group.",
+    )
+    assert not (tmp_path / "cache").exists()

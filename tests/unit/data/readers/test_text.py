@@ -4,12 +4,11 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # the test folders are no packages
-from format_examples import make_text, write
-
 from fieldmark.data.readers.text import TextReader
 from fieldmark.data.reading import read_table
 from fieldmark.data.table import Table
 from fieldmark.errors import DataError
+from format_examples import make_text, write
 
 
 def read(folder: Path, content: str, name: str = "questions.csv") -> Table:

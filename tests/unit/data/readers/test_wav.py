@@ -4,11 +4,10 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # the test folders are no packages
-from format_examples import write
-
 from fieldmark.data.readers.wav import WavReader
 from fieldmark.data.reading import read_table
 from fieldmark.data.table import Table
+from format_examples import write
 
 
 def read(folder: Path, *names: str) -> Table:
