@@ -20,11 +20,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from fieldmark.data.cache import CachedImages, cache_images
-from fieldmark.data.reading import read_table
 from PIL import Image
 from torch import Tensor
 
+from fieldmark.data.cache import CachedImages, cache_images
+from fieldmark.data.reading import read_table
 from fieldmark.records import Preprocessing
 from fieldmark.training.assembly import build_model, make_trainer
 from fieldmark.training.config import TrainConfig

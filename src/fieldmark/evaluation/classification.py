@@ -25,7 +25,7 @@ from fieldmark.evaluation.pictures import (
     worst_mistakes,
 )
 from fieldmark.metrics import most_confused_pairs
-from fieldmark.models.bundle import BundleInfo
+from fieldmark.models.bundle import BundleInfo, record_results
 from fieldmark.predict import load_predictor
 from fieldmark.records import BrokenRow, Leak, Progress
 from fieldmark.results import PICTURE_FOLDER, EvalResult
@@ -62,6 +62,8 @@ def evaluate(
 ) -> EvalResult:
     """Evaluate a run and write evaluation.json and the folder evaluation/ into it.
 
+    The main figures go into the bundle and its model card too, where the data are those of the run.
+
     Args:
         run: the run's folder, with its bundle.
         data: anything that ``read_table`` reads; by default the table that the run was trained on.
@@ -83,9 +85,13 @@ def evaluate(
             f"{run} does not say which data it was trained on.",
             f"Name the data: fieldmark evaluate {run} DATA.",
         )
-    return evaluate_predictor(
+    result = evaluate_predictor(
         predictor, table, run, split=split, cache=cache, trained=trained, seed=seed, progress=progress
     )
+    if data is None:
+        measured = {"top1": result.top1, "top5": result.top5, "macro_recall": result.macro_recall}
+        record_results(run, {f"{split} {name}": value for name, value in measured.items()})
+    return result
 
 
 def evaluate_predictor(

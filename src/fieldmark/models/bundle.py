@@ -10,7 +10,7 @@ Nothing in it is ever unpickled. ``read_info`` needs no torch.
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ FORMAT = 1
 
 INFO_FILE = "bundle.json"
 WEIGHTS_FILE = "weights.safetensors"
+CARD_FILE = "README.md"
 
 Scalar = str | int | float | bool | None
 
@@ -77,15 +78,28 @@ def save_bundle(folder: Path, recognizer: "Recognizer", info: BundleInfo) -> Non
     partial.mkdir(parents=True)
     tensors = {name: tensor.detach().contiguous() for name, tensor in recognizer.state_dict().items()}
     save_file(tensors, partial / WEIGHTS_FILE, metadata={"format": "pt"})
-    data = {"format": FORMAT, **asdict(info)}
-    (partial / INFO_FILE).write_text(json.dumps(data, indent=2, ensure_ascii=False), encoding="utf-8")
-    (partial / "README.md").write_text(_model_card(info), encoding="utf-8")
+    _write_texts(partial, info)
     retired = folder.with_name(folder.name + ".retired")
     shutil.rmtree(retired, ignore_errors=True)
     if folder.exists():
         folder.rename(retired)
     partial.rename(folder)
     shutil.rmtree(retired, ignore_errors=True)
+
+
+def record_results(folder: Path, results: Mapping[str, float]) -> None:
+    """Put measured figures into a bundle and its model card; each file is replaced atomically.
+
+    Args:
+        folder: a bundle, or a run folder that holds one.
+        results: figures by name; others that the bundle holds stay.
+
+    Raises:
+        BundleError: there is no bundle, or it can't be read.
+    """
+    place = find_bundle(folder)
+    info = read_info(place)
+    _write_texts(place, replace(info, results={**info.results, **results}))
 
 
 def read_info(folder: Path) -> BundleInfo:
@@ -173,6 +187,17 @@ def spec_from_json(data: Mapping[str, object]) -> "ModelSpec":
         return ModelSpec(backbone=BackboneSpec(**backbone), **rest)  # type: ignore[arg-type]
     except TypeError as error:
         raise BundleError(f"The bundle's model can't be read: {error}.", "Train the bundle again.") from error
+
+
+def _write_texts(folder: Path, info: BundleInfo) -> None:
+    data = {"format": FORMAT, **asdict(info)}
+    for name, text in (
+        (INFO_FILE, json.dumps(data, indent=2, ensure_ascii=False)),
+        (CARD_FILE, _model_card(info)),
+    ):
+        partial = folder / f"{name}.partial"
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(folder / name)
 
 
 def _model_card(info: BundleInfo) -> str:

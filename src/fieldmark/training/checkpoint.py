@@ -29,12 +29,14 @@ class TrainingState:
         plan: the plan before the next epoch.
         rows: the lines of log.csv so far.
         seconds: time used so far, over all starts.
+        processor_seconds: processor time used so far by this process, over all starts.
         averaged: number of updates of the weight average.
     """
 
     plan: Plan
     rows: tuple[LogRow, ...]
     seconds: float
+    processor_seconds: float
     averaged: int
 
 

@@ -80,7 +80,7 @@ class Trainer:
         self._announce(state.plan)
         costs: dict[bool, float] = {}
         while state.plan.next_epoch < state.plan.total:
-            started = time.monotonic()
+            started, processor = time.monotonic(), time.process_time()
             finishing = state.plan.finishing
             row = self._epoch(state.plan)
             seconds = time.monotonic() - started
@@ -88,7 +88,13 @@ class Trainer:
             row |= {"seconds": round(seconds, 2), "images_per_second": round(self._seen / seconds, 1)}
             plan = self._fitted(state.plan.advanced(), costs, deadline)
             averaged = int(self.average.n_averaged)
-            state = TrainingState(plan, (*state.rows, row), state.seconds + seconds, averaged)
+            state = TrainingState(
+                plan=plan,
+                rows=(*state.rows, row),
+                seconds=state.seconds + seconds,
+                processor_seconds=state.processor_seconds + time.process_time() - processor,
+                averaged=averaged,
+            )
             self._keep(state, row)
         return state
 

@@ -152,7 +152,7 @@ def _begin(trainer: Trainer, deadline: float | None) -> TrainingState:
         plan = trainer.fabric.broadcast(plan)
         if plan.total < config.total_epochs:
             trainer.observer.message(f"{plan.total} of {config.total_epochs} epochs fit the time limit.")
-    return TrainingState(plan, rows=(), seconds=0.0, averaged=0)
+    return TrainingState(plan, rows=(), seconds=0.0, processor_seconds=0.0, averaged=0)
 
 
 def _epoch_cost(trainer: Trainer, resolution: int) -> float:
@@ -176,6 +176,7 @@ def _bundle_info(config: TrainConfig, table: Table, preprocessing: Preprocessing
     training = {key: value for key, value in asdict(config).items() if isinstance(value, str | int | float | bool)}
     training["epochs_trained"] = state.plan.total
     training["seconds"] = round(state.seconds, 1)
+    training["cpu_hours"] = round(state.processor_seconds / 3600, 4)
     results: dict[str, float] = {}
     if state.rows and isinstance(state.rows[-1].get("val_top1"), float):
         results["val_top1"] = float(state.rows[-1]["val_top1"] or 0.0)

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,9 @@ from fieldmark.data.table import Table, make_table
 from fieldmark.errors import DataError
 from fieldmark.evaluation import classification, evaluate, evaluate_predictor
 from fieldmark.evaluation.pictures import MISTAKES_PER_PAIR
-from fieldmark.models.bundle import BundleInfo
+from fieldmark.models.backbones import BackboneSpec
+from fieldmark.models.build import ModelSpec, build_recognizer
+from fieldmark.models.bundle import BundleInfo, read_info, save_bundle
 from fieldmark.records import BrokenRow, Preprocessing
 from fieldmark.results import EvalResult
 
@@ -275,7 +277,10 @@ def test_the_table_of_the_run_is_the_default(
     predictor: ByColor, table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = tmp_path / "run"
-    run.mkdir()
+    spec = ModelSpec(BackboneSpec("resnet10t", {"channels": (8, 8, 8, 8)}), classes=3)
+    save_bundle(run / "bundle", build_recognizer(spec), replace(predictor.info, model=asdict(spec)))
     table.save(run / "table.parquet")
     monkeypatch.setattr(classification, "load_predictor", lambda run: InBundleOrder(predictor.info))
-    assert evaluate(run, cache=tmp_path / "cache").n == 30
+    found = evaluate(run, cache=tmp_path / "cache")
+    assert found.n == 30
+    assert read_info(run).results["test top1"] == found.top1

@@ -6,7 +6,7 @@ import torch
 from fieldmark.errors import BundleError, ConfigError
 from fieldmark.models.backbones import BackboneSpec
 from fieldmark.models.build import ModelSpec, build_recognizer
-from fieldmark.models.bundle import BundleInfo, load_bundle, read_info, save_bundle
+from fieldmark.models.bundle import BundleInfo, load_bundle, read_info, record_results, save_bundle
 from fieldmark.models.heads import LinearHead
 from fieldmark.models.pooling import pool_parts
 from fieldmark.records import Preprocessing
@@ -87,6 +87,14 @@ def test_saving_again_replaces_the_bundle_and_leaves_nothing_behind(tmp_path: Pa
     for _ in range(2):
         save_bundle(tmp_path / "bundle", build_recognizer(SPEC), info())
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_measured_results_join_the_bundle_and_its_card(tmp_path: Path) -> None:
+    save_bundle(tmp_path / "bundle", build_recognizer(SPEC), info())
+    record_results(tmp_path, {"test top1": 0.8125})
+    assert read_info(tmp_path).results == {"top1": 0.5, "test top1": 0.8125}
+    assert "test top1: 0.8125" in (tmp_path / "bundle" / "README.md").read_text()
+    assert len(list((tmp_path / "bundle").iterdir())) == 3
 
 
 def test_missing_unfinished_and_damaged_bundles_are_told_apart(tmp_path: Path) -> None:
