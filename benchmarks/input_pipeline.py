@@ -15,22 +15,21 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
 
 from fieldmark.data.cache import CachedImages, cache_images
 from fieldmark.data.reading import read_table
 from fieldmark.records import Preprocessing
-from fieldmark.training.assembly import build_model, make_trainer
+from fieldmark.training.assembly import build_model, make_task
 from fieldmark.training.config import TrainConfig
-from fieldmark.training.loop import Trainer
 from fieldmark.training.observer import SilentObserver
 from fieldmark.training.processes import make_fabric
+from fieldmark.training.supervised import SupervisedBatch, SupervisedTask
 from record import Row, write_results
 
 SIDE = 160
@@ -65,18 +64,17 @@ def throughput(name: str, config: TrainConfig, images: CachedImages, folder: Pat
     """Compare cached and augmented pictures with a random batch already in memory."""
     recognizer, preprocessing = build_model(config, classes=len(images.table.classes))
     out = folder / config.backbone
-    trainer = make_trainer(make_fabric(config), config, recognizer, images, preprocessing, out, SilentObserver())
-    trainer.module.train()
-    for layer in trainer.frozen:
-        layer.eval()
-    real = trainer.batches(epoch=0, resolution=SIDE)
-    x, targets = next(real)
-    random = torch.randn_like(x)
-    timed_steps(trainer, repeat_batch(random, targets), 2)
+    fabric = make_fabric(config.precision)
+    task = make_task(fabric, config, recognizer, images, preprocessing, out, SilentObserver())
+    task.begin_epoch()
+    real = task.batches(epoch=0, resolution=SIDE)
+    first = next(real)
+    random = SupervisedBatch(torch.randn_like(first.x), first.targets)
+    timed_steps(task, repeat(random), 2)
     rates: dict[str, list[float]] = {"real": [], "random": []}
     for _ in range(blocks):
-        rates["real"].append(timed_steps(trainer, real, 6))
-        rates["random"].append(timed_steps(trainer, repeat_batch(random, targets), 6))
+        rates["real"].append(timed_steps(task, real, 6))
+        rates["random"].append(timed_steps(task, repeat(random), 6))
     shares = [100 * a / b for a, b in zip(rates["real"], rates["random"], strict=True)]
     share = statistics.median(shares)
     return [
@@ -86,18 +84,12 @@ def throughput(name: str, config: TrainConfig, images: CachedImages, folder: Pat
     ]
 
 
-def repeat_batch(x: Tensor, targets: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the same batch for ever."""
-    while True:
-        yield x, targets
-
-
-def timed_steps(trainer: Trainer, batches: Iterator[tuple[Tensor, Tensor]], count: int) -> float:
+def timed_steps(task: SupervisedTask, batches: Iterator[SupervisedBatch], count: int) -> float:
     """Return images per second over some steps, the making of the batches included."""
     started, seen = time.perf_counter(), 0
-    for x, targets in islice(batches, count):
-        trainer.update(x, targets)
-        seen += len(x)
+    for batch in islice(batches, count):
+        task.update(batch)
+        seen += len(batch.x)
     return seen / (time.perf_counter() - started)
 
 

@@ -20,7 +20,8 @@ from pathlib import Path
 
 from fieldmark.evaluation import evaluate
 from fieldmark.report import write_report
-from fieldmark.training.config import OptionValue, TrainConfig, config_from_mapping
+from fieldmark.training.config import TrainConfig
+from fieldmark.training.options import OptionValue, options_from_mapping, options_to_json
 from fieldmark.training.train import train
 from record import ROOT, Json, Row, RunStore, write_results
 
@@ -82,7 +83,7 @@ def main() -> None:
 def run(name: str, seed: int, shared: Path, *, quick: bool) -> dict[str, Json]:
     """Train and evaluate one seed, or return its stored result."""
     config = options(TASKS[name], shared, seed, quick=quick)
-    key = {"task": name, "config": config.to_json().replace(str(shared), "SHARED")}
+    key = {"task": name, "config": options_to_json(config).replace(str(shared), "SHARED")}
     store = RunStore("recognition")
     if (stored := store.get(key)) is not None:
         return stored
@@ -112,7 +113,7 @@ def options(task: Task, shared: Path, seed: int, *, quick: bool) -> TrainConfig:
     """Return the training options of one run."""
     given = json.loads(TRANSFER.read_text()) | dict(task.options)
     given |= {"weights": str(shared / "weights" / "mobilenetv2_100.safetensors"), "seed": seed}
-    config = config_from_mapping(given)
+    config = options_from_mapping(TrainConfig, given)
     return replace(config, epochs=1, finish_epochs=0, resolution=64, finish_resolution=0) if quick else config
 
 

@@ -13,6 +13,7 @@ from fieldmark.cli.data_check import data_check
 from fieldmark.cli.demo import demo
 from fieldmark.cli.evaluate import evaluate
 from fieldmark.cli.predict import predict
+from fieldmark.cli.pretrain import pretrain
 from fieldmark.cli.report import report
 from fieldmark.cli.terminal import Quiet, printable
 from fieldmark.cli.train import train
@@ -37,6 +38,7 @@ _SYSTEM_FAULTS = {
 
 #: Command → how what was stopped goes on.
 _GOES_ON = {
+    "pretrain": "It goes on from the last epoch with the same command and --resume.",
     "train": "It goes on from the last epoch with the same command and --resume.",
     "demo": "It goes on with the same command.",
 }
@@ -114,6 +116,7 @@ def _fieldmark(
 
 _COMMANDS: "tuple[tuple[typer.Typer, str, Callable[..., None]], ...]" = (
     (app, "demo", demo),
+    (app, "pretrain", pretrain),
     (app, "train", train),
     (app, "evaluate", evaluate),
     (app, "predict", predict),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fieldmark.records import Progress
     from fieldmark.results import EvalResult
     from fieldmark.training.config import TrainConfig
+    from fieldmark.training.pretrain_config import PretrainConfig
 
 #: Splits to evaluate after training, the best first.
 _EVALUATED = ("test", "val")
@@ -42,9 +43,7 @@ def train_run(
     from fieldmark.training.run_folder import TABLE_FILE
     from fieldmark.training.train import train
 
-    # Lightning announces its number format in a line of its own; the bar and the notes say what matters.
-    for name in ("lightning.fabric", "lightning.pytorch"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    _quieten_lightning()
     with RichObserver(terminal) as observer:
         result = train(data, out, config, cache=cache, reader=reader, resume=resume, observer=observer)
     for row in Table.load(out / TABLE_FILE).skipped:
@@ -52,6 +51,35 @@ def train_run(
     accuracy = "" if result.val_top1 is None else f", validation accuracy {percent(result.val_top1)}"
     epochs = "1 epoch" if result.epochs == 1 else f"{result.epochs} epochs"
     terminal.note(f"Trained {epochs} in {in_words(result.seconds)}{accuracy}: {result.run}")
+
+
+def pretrain_run(
+    terminal: Terminal,
+    data: Path,
+    out: Path,
+    config: "PretrainConfig",
+    *,
+    cache: Path,
+    reader: str | None = None,
+    resume: bool = False,
+) -> None:
+    """Pretrain, showing the progress, and tell what it came to; the arguments are those of ``pretrain``."""
+    from fieldmark.cli.observer import RichObserver
+    from fieldmark.training.pretrain import pretrain
+
+    _quieten_lightning()
+    with RichObserver(terminal) as observer:
+        outcome = pretrain(data, out, config, cache=cache, reader=reader, resume=resume, observer=observer)
+    terminal.note(
+        f"Learned from {outcome.rows:,} rows, {outcome.unlabelled:,} of them without a label, in "
+        f"{_count(outcome.epochs, 'epoch')} and {in_words(outcome.seconds)}: {outcome.run}"
+    )
+
+
+def _quieten_lightning() -> None:
+    """Keep Lightning from announcing its number format in a line of its own; bar and notes say what matters."""
+    for name in ("lightning.fabric", "lightning.pytorch"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def evaluate_run(terminal: Terminal, run: Path, *, cache: Path) -> None:

@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
+from fieldmark.cli.option_flags import FlagValue, options_from_flags, with_flags_of
 from fieldmark.cli.terminal import CacheFolder, Quiet, ReaderName, cache_folder, open_terminal
-from fieldmark.cli.train_options import FlagValue, config_from_flags, with_training_flags
+from fieldmark.training.config import TrainConfig
 
 
-@with_training_flags
+@with_flags_of(TrainConfig)
 def train(
     context: typer.Context,
     flags: Mapping[str, FlagValue],
@@ -36,7 +37,7 @@ def train(
       fieldmark train cub/ --out runs/small --backbone resnet10t --backbone-option "channels=[16,32,64,96]"
     """
     terminal = open_terminal(context, quiet)
-    options = config_from_flags(flags, config)
+    options = options_from_flags(TrainConfig, flags, config)
 
     from fieldmark.cli.stages import evaluate_run, is_first_process, train_run
 

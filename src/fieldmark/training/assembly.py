@@ -1,7 +1,8 @@
-"""Put a trainer together: the network with its weights, the frozen layers, the first head, the optimizer."""
+"""Put a supervised training together: the network with its weights, frozen layers, the first head, the optimizer."""
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import torch
 from lightning.fabric import Fabric
@@ -15,29 +16,36 @@ from fieldmark.records import Preprocessing
 from fieldmark.training.averaging import averaged_model
 from fieldmark.training.checkpoint import latest_checkpoint
 from fieldmark.training.config import TrainConfig
+from fieldmark.training.initial_backbone import joint_autoencoder, load_initial_backbone
 from fieldmark.training.initial_head import fit_initial_head
-from fieldmark.training.loop import Trainer
+from fieldmark.training.joint import JointModel
+from fieldmark.training.norm_statistics import reestimate_statistics
 from fieldmark.training.observer import TrainObserver
+from fieldmark.training.parameter_groups import parameter_groups
 from fieldmark.training.run_folder import CHECKPOINTS
-from fieldmark.training.samples import Samples, split_samples
+from fieldmark.training.samples import Samples, outside_test, split_samples
+from fieldmark.training.supervised import SupervisedTask
 
 
 def build_model(config: TrainConfig, classes: int) -> tuple[Recognizer, Preprocessing]:
     """Build the recogniser, with the weights it begins with, and the preprocessing it wants.
 
     Args:
-        config: names the network and its weights.
+        config: names the network and its weights; ``with_initial_backbone`` has been applied.
         classes: number of classes.
 
     Raises:
         ConfigError: an unknown network, option or head.
         ModelError: the network or its weights can't be had.
+        BundleError: the run to begin from can't be read.
     """
     torch.manual_seed(config.seed)
     spec = model_spec(config, classes)
     recognizer = build_recognizer(spec, pretrained=config.weights == "hub")
     if config.weights not in ("none", "hub"):
         load_weights(recognizer.backbone, Path(config.weights))
+    if config.init != "none":
+        load_initial_backbone(recognizer.backbone, Path(config.init))
     wanted = recognizer.backbone.preprocessing
     return recognizer, replace(wanted, resolution=config.final_resolution)
 
@@ -48,7 +56,7 @@ def model_spec(config: TrainConfig, classes: int) -> ModelSpec:
     return ModelSpec(backbone, classes, head=config.head, dropout=config.dropout)
 
 
-def make_trainer(
+def make_task(
     fabric: Fabric,
     config: TrainConfig,
     recognizer: Recognizer,
@@ -56,7 +64,7 @@ def make_trainer(
     preprocessing: Preprocessing,
     out: Path,
     observer: TrainObserver,
-) -> Trainer:
+) -> SupervisedTask:
     """Join network, pictures and optimizer; fit the first head where one is wanted and no checkpoint will replace it.
 
     Args:
@@ -67,31 +75,54 @@ def make_trainer(
         preprocessing: of the final resolution.
         out: the run's folder.
         observer: hears what happens.
+
+    Raises:
+        ConfigError: a second task is wanted that the backbone can't take.
     """
-    recognizer.to(memory_format=torch.channels_last)
     frozen: list[nn.Module] = []
     if config.freeze_to_stride:
         frozen = list(recognizer.backbone.layers_to_stride(config.freeze_to_stride))
         for layer in frozen:
             layer.requires_grad_(False)
     samples = split_samples(images, "train")
-    module, optimizer = fabric.setup(recognizer, _optimizer(recognizer, config))
-    if not latest_checkpoint(out / CHECKPOINTS) and config.initial_head == "logistic":
-        _fit_head(fabric, recognizer, samples, preprocessing, observer)
-    return Trainer(
+    model: nn.Module = recognizer
+    if config.unlabelled_weight:
+        model = JointModel(recognizer, joint_autoencoder(config, recognizer))
+    model.to(memory_format=torch.channels_last)
+    module, optimizer = fabric.setup(model, _optimizer(model, recognizer, config))
+    if not latest_checkpoint(out / CHECKPOINTS):
+        _prepare(fabric, config, recognizer, samples, preprocessing, observer)
+    return SupervisedTask(
         fabric=fabric,
         config=config,
         recognizer=recognizer,
+        model=model,
         module=module,
         optimizer=optimizer,
         average=averaged_model(recognizer, config.ema_decay),
         frozen=frozen,
         train=samples,
         validation=split_samples(images, "val"),
+        rebuilt=outside_test(images) if config.unlabelled_weight else Samples.none(images),
         preprocessing=preprocessing,
-        out=out,
-        observer=observer,
     )
+
+
+def _prepare(
+    fabric: Fabric,
+    config: TrainConfig,
+    recognizer: Recognizer,
+    samples: Samples,
+    preprocessing: Preprocessing,
+    observer: TrainObserver,
+) -> None:
+    """Fit the statistics of a backbone that was shown pictures with holes, then the first head where one is wanted."""
+    if config.init != "none":
+        whole = (fabric.to_device(x) for x, _ in samples.plain_batches(preprocessing, batch_size=64))
+        with fabric.autocast():
+            reestimate_statistics(cast("nn.Module", recognizer.backbone), recognizer.backbone.forward_features, whole)
+    if config.initial_head == "logistic":
+        _fit_head(fabric, recognizer, samples, preprocessing, observer)
 
 
 def _fit_head(
@@ -102,16 +133,12 @@ def _fit_head(
         fit_initial_head(recognizer, batches, lambda done: observer.progress("First head", done, len(samples)))
 
 
-def _optimizer(recognizer: Recognizer, config: TrainConfig) -> torch.optim.Optimizer:
-    """AdamW with the head's own learning rate; vectors (biases, norms) do not decay."""
+def _optimizer(model: nn.Module, recognizer: Recognizer, config: TrainConfig) -> torch.optim.Optimizer:
+    """AdamW with the head's own learning rate."""
     head = {id(parameter) for parameter in (*recognizer.head.parameters(), recognizer.bias)}
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for parameter in recognizer.parameters():
-        if parameter.requires_grad:
-            groups.setdefault((id(parameter) in head, parameter.ndim > 1), []).append(parameter)
     entries = []
-    for (of_head, decays), parameters in groups.items():
+    for of_head in (False, True):
         peak = config.head_learning_rate if of_head else config.learning_rate
-        decay = config.weight_decay if decays else 0.0
-        entries.append({"params": parameters, "lr": peak, "peak": peak, "weight_decay": decay})
+        parameters = [parameter for parameter in model.parameters() if (id(parameter) in head) == of_head]
+        entries += parameter_groups(parameters, peak, config.weight_decay)
     return torch.optim.AdamW(entries, fused=True)

@@ -41,7 +41,7 @@ class TrainingState:
 
 
 def save_checkpoint(
-    folder: Path, state: TrainingState, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer
+    folder: Path, state: TrainingState, model: nn.Module, average: nn.Module | None, optimizer: torch.optim.Optimizer
 ) -> Path:
     """Write a checkpoint and remove the ones before it.
 
@@ -49,7 +49,7 @@ def save_checkpoint(
         folder: the run's ``checkpoints`` folder.
         state: everything that is no tensor.
         model: the model in training.
-        average: the averaged model.
+        average: the averaged model; ``None`` where there is none.
         optimizer: an Adam-like optimizer whose state is tensors.
 
     Returns:
@@ -60,7 +60,8 @@ def save_checkpoint(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-    tensors |= {f"average.{name}": tensor for name, tensor in average.state_dict().items()}
+    if average is not None:
+        tensors |= {f"average.{name}": tensor for name, tensor in average.state_dict().items()}
     for index, entry in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in entry.items()}
     save_file(
@@ -85,7 +86,7 @@ def latest_checkpoint(folder: Path) -> Path | None:
 
 
 def load_checkpoint(
-    path: Path, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer
+    path: Path, model: nn.Module, average: nn.Module | None, optimizer: torch.optim.Optimizer
 ) -> TrainingState:
     """Put a checkpoint's tensors into model, average and optimizer.
 
@@ -96,7 +97,8 @@ def load_checkpoint(
         data = json.loads((path / "state.json").read_text(encoding="utf-8"))
         tensors = load_file(path / "state.safetensors")
         model.load_state_dict(_strip(tensors, "model."))
-        average.load_state_dict(_strip(tensors, "average."))
+        if average is not None:
+            average.load_state_dict(_strip(tensors, "average."))
         optimizer.load_state_dict(
             {"state": _optimizer_state(tensors), "param_groups": optimizer.state_dict()["param_groups"]}
         )

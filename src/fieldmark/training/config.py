@@ -1,17 +1,11 @@
 """The options of supervised training: one flat record, checked when it is made."""
 
-import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from fieldmark.errors import ConfigError, unknown_name
+from fieldmark.errors import ConfigError
+from fieldmark.training.options import PRECISIONS, OptionValue, check_names, check_ranges
 
-#: An option's value, as JSON can hold it.
-OptionValue = str | int | float | bool | None | tuple[int, ...]
-
-PRECISIONS = ("auto", "32", "bf16")
 INITIAL_HEADS = ("random", "logistic")
 
 
@@ -23,6 +17,8 @@ class TrainConfig:
         backbone: a timm name, or ``torchvision:NAME``.
         backbone_options: keyword arguments of the network, such as ``{"pad_type": "same"}``.
         weights: ``"none"`` (from scratch), ``"hub"`` (the library's own, from the network) or a safetensors file.
+        init: where the backbone comes from instead: a run of ``fieldmark pretrain`` or ``fieldmark train``, or a
+            ``.keras`` file; ``"none"`` builds a new one.
         mean: mean per RGB channel (0..1) that the weights want; ``None`` takes what the library says.
         std: standard deviation per RGB channel (0..1); ``None`` takes what the library says.
         head: the head's name.
@@ -47,6 +43,8 @@ class TrainConfig:
         rotation: largest rotation either way, in degrees.
         color: largest relative change of brightness, contrast and saturation.
         mixup: Beta parameter of mixup (Zhang et al., ICLR 2018); 0 never mixes.
+        unlabelled_weight: weight of a second task, rebuilding hidden places of all rows outside the test split,
+            labelled or not; 0 leaves it out.
         seed: of weights, order and augmentation.
         precision: ``"bf16"`` autocast, ``"32"``, or ``"auto"``: bf16 where the processor has instructions for it.
         time_limit: minutes that training may take; epochs are cut to fit. ``None`` is no limit.
@@ -55,6 +53,7 @@ class TrainConfig:
     backbone: str = "resnet18"
     backbone_options: Mapping[str, OptionValue] = field(default_factory=dict)
     weights: str = "none"
+    init: str = "none"
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
     head: str = "linear"
@@ -78,13 +77,15 @@ class TrainConfig:
     rotation: float = 12.0
     color: float = 0.3
     mixup: float = 0.0
+    unlabelled_weight: float = 0.0
     seed: int = 0
     precision: str = "auto"
     time_limit: float | None = None
 
     def __post_init__(self) -> None:
-        _check_names(self)
-        _check_ranges(self)
+        check_names(self, _NAMES)
+        check_ranges(self, _RANGES)
+        _check_together(self)
 
     @property
     def final_resolution(self) -> int:
@@ -96,66 +97,8 @@ class TrainConfig:
         """Passes at either resolution."""
         return self.epochs + self.finish_epochs
 
-    def to_json(self) -> str:
-        """Return the options as JSON; ``from_json`` gives them back."""
-        return json.dumps(dataclasses.asdict(self), indent=2)
 
-    @staticmethod
-    def from_json(text: str) -> "TrainConfig":
-        """Read options that ``to_json`` wrote.
-
-        Raises:
-            ConfigError: not JSON, an unknown option, or a value out of range.
-        """
-        try:
-            data = json.loads(text)
-        except ValueError as error:
-            raise ConfigError(f"The options are not JSON: {error}.") from error
-        return config_from_mapping(data)
-
-    @staticmethod
-    def load(path: Path) -> "TrainConfig":
-        """Read the options in a JSON file.
-
-        Raises:
-            ConfigError: no such file, or its options are not valid.
-        """
-        try:
-            return TrainConfig.from_json(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigError(f"{path} can't be read: {error.strerror}.", "Name a JSON file of options.") from error
-
-
-def config_from_mapping(options: Mapping[str, OptionValue | Mapping[str, OptionValue]]) -> TrainConfig:
-    """Build options from names and values; lists become tuples.
-
-    Raises:
-        ConfigError: an unknown option (the message lists the valid ones), or a value out of range.
-    """
-    valid = {entry.name for entry in dataclasses.fields(TrainConfig)}
-    for name in options:
-        if name not in valid:
-            raise unknown_name("training option", name, valid)
-    plain = {key: _frozen(value) for key, value in options.items()}
-    return TrainConfig(**plain)  # type: ignore[arg-type]
-
-
-def _frozen(value: object) -> object:
-    if isinstance(value, list):
-        return tuple(value)
-    if isinstance(value, Mapping):
-        return {key: _frozen(inner) for key, inner in value.items()}
-    return value
-
-
-def _check_names(config: TrainConfig) -> None:
-    for kind, name, valid in (
-        ("precision", config.precision, PRECISIONS),
-        ("initial head", config.initial_head, INITIAL_HEADS),
-    ):
-        if name not in valid:
-            raise unknown_name(kind, name, valid)
-
+_NAMES = {"precision": ("precision", PRECISIONS), "initial_head": ("initial head", INITIAL_HEADS)}
 
 #: Option → (smallest, largest) value; both allowed.
 _RANGES: dict[str, tuple[float, float]] = {
@@ -175,16 +118,13 @@ _RANGES: dict[str, tuple[float, float]] = {
     "rotation": (0, 180),
     "color": (0, 0.9),
     "mixup": (0, 10),
+    "unlabelled_weight": (0, 1000),
     "time_limit": (0.01, 1e6),
 }
 
 
-def _check_ranges(config: TrainConfig) -> None:
-    for name, (low, high) in _RANGES.items():
-        value = getattr(config, name)
-        if value is None and name == "time_limit":
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            raise ConfigError(f"{name} can't be {value!r}.", f"Give a number from {low:g} to {high:g}.")
+def _check_together(config: TrainConfig) -> None:
     if config.finish_epochs and not config.finish_resolution:
         raise ConfigError("finish_epochs needs finish_resolution.", "Give both, such as 3 and 224.")
+    if config.init != "none" and config.weights != "none":
+        raise ConfigError("init and weights both say where the backbone's weights come from.", "Give one of them.")

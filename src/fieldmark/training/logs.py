@@ -9,24 +9,19 @@ from torch.utils.tensorboard import SummaryWriter
 
 from fieldmark.training.checkpoint import LogRow
 
-#: The columns of log.csv.
-COLUMNS = (
-    "epoch",
-    "stage",
-    "resolution",
-    "learning_rate",
-    "train_loss",
-    "val_loss",
-    "val_top1",
-    "seconds",
-    "images_per_second",
-)
+#: The columns that end every log.
+_LAST = ("seconds", "images_per_second")
 
 
 def write_csv(path: Path, rows: Sequence[LogRow]) -> None:
-    """Write all rows to a CSV file, atomically; empty where a value is missing."""
+    """Write all rows to a CSV file, atomically; empty where a value is missing.
+
+    The columns are those of the rows, in the order in which they occur; speed comes last.
+    """
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns = [*(name for name in names if name not in _LAST), *_LAST]
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     partial = path.with_name(path.name + ".partial")

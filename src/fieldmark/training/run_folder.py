@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fieldmark.data.table import Table
 from fieldmark.errors import ConfigError
-from fieldmark.training.config import TrainConfig
+from fieldmark.training.options import Options, load_options, options_to_json
 
 CONFIG_FILE = "config.json"
 TABLE_FILE = "table.parquet"
@@ -17,7 +17,7 @@ BUNDLE = "bundle"
 _MAY_CHANGE = ("time_limit",)
 
 
-def check_run(out: Path, config: TrainConfig, table: Table, *, resume: bool) -> None:
+def check_run(out: Path, config: Options, table: Table, *, resume: bool) -> None:
     """Check that a run may be made in a folder, or that the run in it may go on; nothing is written.
 
     Args:
@@ -39,22 +39,22 @@ def check_run(out: Path, config: TrainConfig, table: Table, *, resume: bool) -> 
         raise ConfigError(f"{out} is not empty and holds no run.", "Name an empty or new folder with --out.")
 
 
-def make_run(out: Path, config: TrainConfig, table: Table) -> None:
+def make_run(out: Path, config: Options, table: Table) -> None:
     """Make a run's folder with its options and its table; one that is there stays as it is."""
     if (out / CONFIG_FILE).is_file():
         return
     out.mkdir(parents=True, exist_ok=True)
     table.save(out / TABLE_FILE)
     partial = out / (CONFIG_FILE + ".partial")
-    partial.write_text(config.to_json(), encoding="utf-8")
+    partial.write_text(options_to_json(config), encoding="utf-8")
     partial.replace(out / CONFIG_FILE)
 
 
-def _check_same(out: Path, config: TrainConfig, table: Table) -> None:
-    before = TrainConfig.load(out / CONFIG_FILE)
+def _check_same(out: Path, config: Options, table: Table) -> None:
+    before = load_options(type(config), out / CONFIG_FILE)
     changed = [
         f"{entry.name} was {getattr(before, entry.name)!r}, now {getattr(config, entry.name)!r}"
-        for entry in dataclasses.fields(TrainConfig)
+        for entry in dataclasses.fields(before)
         if entry.name not in _MAY_CHANGE and getattr(before, entry.name) != getattr(config, entry.name)
     ]
     if changed:

@@ -2,9 +2,51 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from fieldmark.errors import ConfigError
-from fieldmark.training.config import TrainConfig
+
+#: Share of a time limit kept for the last validation and for writing the result.
+_TIME_RESERVE = 0.04
+
+
+class ScheduleOptions(Protocol):
+    """What the schedule must know of a training's options; ``TrainConfig`` tells what each means."""
+
+    @property
+    def epochs(self) -> int:
+        """Passes at ``resolution``."""
+        ...
+
+    @property
+    def finish_epochs(self) -> int:
+        """Further passes at ``finish_resolution``."""
+        ...
+
+    @property
+    def resolution(self) -> int:
+        """Side of the training input in pixels."""
+        ...
+
+    @property
+    def finish_resolution(self) -> int:
+        """Side in pixels of the last passes; 0 where there are none."""
+        ...
+
+    @property
+    def learning_rate(self) -> float:
+        """Peak learning rate."""
+        ...
+
+    @property
+    def warmup_epochs(self) -> float:
+        """Epochs of linear warm-up."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +104,7 @@ def learning_rate_factor(plan: Plan, step: int, steps: int, warmup_epochs: float
     return cosine * min(1.0, (plan.next_epoch + (step + 1) / steps) / warmup_epochs)
 
 
-def plan_epochs(config: TrainConfig, seconds: float | None, epoch_cost: float, finish_cost: float) -> Plan:
+def plan_epochs(config: ScheduleOptions, seconds: float | None, epoch_cost: float, finish_cost: float) -> Plan:
     """Plan as many of the wanted epochs as fit.
 
     Args:
@@ -113,3 +155,13 @@ def cut_plan(plan: Plan, seconds: float, epoch_cost: float, finish_cost: float) 
         else:
             break
     return replace(plan, epochs=epochs, finish_epochs=finish)
+
+
+def deadline_of(time_limit: float | None, started: float) -> float | None:
+    """Return the ``time.monotonic`` by which the epochs must end.
+
+    Args:
+        time_limit: minutes that a training may take; ``None`` is no limit.
+        started: the ``time.monotonic`` at which it began.
+    """
+    return None if time_limit is None else started + 60 * time_limit * (1 - _TIME_RESERVE)

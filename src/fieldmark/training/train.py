@@ -1,14 +1,10 @@
 """Supervised training: from a table to a run folder with a bundle."""
 
-import copy
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
-
-import torch
-from torch.nn import functional
 
 from fieldmark.data.cache import CachedImages, cache_images
 from fieldmark.data.leaks import find_leaks
@@ -18,20 +14,17 @@ from fieldmark.errors import DataError
 from fieldmark.models.bundle import BundleInfo, save_bundle
 from fieldmark.models.recognizer import Recognizer
 from fieldmark.records import Leak, Preprocessing
-from fieldmark.training.assembly import build_model, make_trainer, model_spec
-from fieldmark.training.checkpoint import TrainingState, latest_checkpoint, load_checkpoint
+from fieldmark.training.assembly import build_model, make_task, model_spec
+from fieldmark.training.checkpoint import TrainingState
 from fieldmark.training.config import TrainConfig
-from fieldmark.training.loop import Trainer
+from fieldmark.training.initial_backbone import origin_of, with_initial_backbone
+from fieldmark.training.loop import Loop
 from fieldmark.training.observer import SilentObserver, TrainObserver
+from fieldmark.training.options import flat_options
 from fieldmark.training.processes import make_fabric
-from fieldmark.training.run_folder import BUNDLE, CHECKPOINTS, check_run, make_run
-from fieldmark.training.schedule import Plan, plan_epochs
-
-#: Share of the time limit kept for the last validation and for writing the bundle.
-_TIME_RESERVE = 0.04
-
-#: Steps timed to plan a limited training; the first is not counted.
-_TIMED_STEPS = 4
+from fieldmark.training.run_folder import BUNDLE, check_run, make_run
+from fieldmark.training.schedule import deadline_of
+from fieldmark.training.supervised import SupervisedBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +75,8 @@ def train(
         TrainingError: the loss is not a number, or exploded.
     """
     started = time.monotonic()
-    fabric = make_fabric(config)
+    config = with_initial_backbone(config)
+    fabric = make_fabric(config.precision)
     hears = observer if observer is not None and fabric.global_rank == 0 else SilentObserver()
     table = data if isinstance(data, Table) else read_table(data, reader=reader, seed=config.seed)
     _check_trainable(table)
@@ -96,12 +90,11 @@ def train(
     if fabric.global_rank == 0:
         make_run(out, config, table)
     fabric.barrier()
-    trainer = make_trainer(fabric, config, recognizer, images, preprocessing, out, hears)
-    state = _begin(trainer, deadline=_deadline(config, started))
-    state = trainer.run(state, _deadline(config, started))
+    task = make_task(fabric, config, recognizer, images, preprocessing, out, hears)
+    state = Loop[SupervisedBatch](fabric, config, task, out, hears).run(deadline_of(config.time_limit, started))
     if fabric.global_rank == 0:
         info = _bundle_info(config, images.table, preprocessing, state)
-        save_bundle(out / BUNDLE, cast("Recognizer", trainer.average.module), info)
+        save_bundle(out / BUNDLE, cast("Recognizer", task.average.module), info)
     fabric.barrier()
     last = state.rows[-1].get("val_top1")
     top1 = float(last) if isinstance(last, int | float) else None
@@ -130,50 +123,10 @@ def _cache(table: Table, preprocessing: Preprocessing, folder: Path, observer: T
     return images
 
 
-def _deadline(config: TrainConfig, started: float) -> float | None:
-    if config.time_limit is None:
-        return None
-    return started + 60 * config.time_limit * (1 - _TIME_RESERVE)
-
-
-def _begin(trainer: Trainer, deadline: float | None) -> TrainingState:
-    """Return the state to begin with: the last checkpoint's, or a fresh one with as many epochs as fit."""
-    checkpoint = latest_checkpoint(trainer.out / CHECKPOINTS)
-    if checkpoint is not None:
-        state = load_checkpoint(checkpoint, trainer.recognizer, trainer.average, trainer.optimizer)
-        trainer.average.n_averaged.fill_(state.averaged)
-        trainer.observer.message(f"Going on after epoch {state.plan.next_epoch} of {state.plan.total}.")
-        return state
-    config = trainer.config
-    plan = Plan(config.epochs, config.finish_epochs)
-    if deadline is not None:
-        costs = [_epoch_cost(trainer, side) for side in (config.resolution, config.final_resolution)]
-        plan = plan_epochs(config, deadline - time.monotonic(), costs[0], costs[1])
-        plan = trainer.fabric.broadcast(plan)
-        if plan.total < config.total_epochs:
-            trainer.observer.message(f"{plan.total} of {config.total_epochs} epochs fit the time limit.")
-    return TrainingState(plan, rows=(), seconds=0.0, processor_seconds=0.0, averaged=0)
-
-
-def _epoch_cost(trainer: Trainer, resolution: int) -> float:
-    """Time a few steps on a copy of the model and return the seconds of an epoch."""
-    model = copy.deepcopy(trainer.recognizer).train()
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], fused=True)
-    times = []
-    batches = trainer.batches(epoch=0, resolution=resolution)
-    for _, (x, targets) in zip(range(_TIMED_STEPS), batches, strict=False):
-        started = time.monotonic()
-        with trainer.fabric.autocast():
-            loss = functional.cross_entropy(model(x), targets)
-        trainer.fabric.backward(loss)
-        optimizer.step()
-        optimizer.zero_grad()
-        times.append(time.monotonic() - started)
-    return sorted(times[1:] or times)[len(times[1:]) // 2] * trainer.steps * 1.1
-
-
 def _bundle_info(config: TrainConfig, table: Table, preprocessing: Preprocessing, state: TrainingState) -> BundleInfo:
-    training = {key: value for key, value in asdict(config).items() if isinstance(value, str | int | float | bool)}
+    training = flat_options(config)
+    if config.init != "none":
+        training["weights"] = origin_of(Path(config.init), table.fingerprint())
     training["epochs_trained"] = state.plan.total
     training["seconds"] = round(state.seconds, 1)
     training["cpu_hours"] = round(state.processor_seconds / 3600, 4)

@@ -1,19 +1,20 @@
 import pytest
 
 from fieldmark.errors import ConfigError
-from fieldmark.training.config import TrainConfig, config_from_mapping
+from fieldmark.training.config import TrainConfig
+from fieldmark.training.options import options_from_json, options_from_mapping, options_to_json
 
 
 def test_json_round_trip_keeps_every_option() -> None:
     config = TrainConfig(
         backbone="resnet10t", backbone_options={"channels": (8, 16)}, mean=(0.5, 0.5, 0.5), time_limit=30.0
     )
-    assert TrainConfig.from_json(config.to_json()) == config
+    assert options_from_json(TrainConfig, options_to_json(config)) == config
 
 
 def test_a_typo_never_trains() -> None:
     with pytest.raises(ConfigError, match="learnign_rate") as caught:
-        config_from_mapping({"learnign_rate": 0.1})
+        options_from_mapping(TrainConfig, {"learnign_rate": 0.1})
     assert "'learning_rate'" in caught.value.cure
 
 
@@ -23,7 +24,7 @@ def test_a_typo_never_trains() -> None:
 )
 def test_values_out_of_range_are_refused(name: str, value: float) -> None:
     with pytest.raises(ConfigError, match=name):
-        config_from_mapping({name: value})
+        options_from_mapping(TrainConfig, {name: value})
 
 
 def test_unknown_precision_lists_the_valid_ones() -> None:
@@ -39,4 +40,4 @@ def test_finishing_needs_its_resolution() -> None:
 
 def test_not_json_is_a_clear_error() -> None:
     with pytest.raises(ConfigError, match="not JSON"):
-        TrainConfig.from_json("epochs: 3")
+        options_from_json(TrainConfig, "epochs: 3")

@@ -3,6 +3,7 @@
 from fieldmark.models.autoencoders.build import (
     AUTOENCODERS,
     AutoencoderKind,
+    build_around,
     build_autoencoder,
     spec_from_json,
     spec_to_json,
@@ -29,6 +30,7 @@ __all__ = [
     "MaskedViTSpec",
     "RecurrentSpec",
     "Terms",
+    "build_around",
     "build_autoencoder",
     "mark_padding",
     "pad_frames",

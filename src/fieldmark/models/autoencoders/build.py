@@ -24,7 +24,7 @@ from fieldmark.models.autoencoders.specs import (
     MaskedViTSpec,
     RecurrentSpec,
 )
-from fieldmark.models.backbones import BackboneSpec, build_backbone
+from fieldmark.models.backbones import Backbone, BackboneSpec, build_backbone
 from fieldmark.models.backbones.tokens import PatchTokens
 
 
@@ -67,9 +67,33 @@ def build_recurrent(spec: RecurrentSpec) -> FrameAutoencoder | TokenAutoencoder:
 
 
 def build_masked_conv(spec: MaskedConvSpec) -> MaskedConvAutoencoder:
-    """Build a masked autoencoder around any backbone; a feature network is attached afterwards."""
+    """Build a masked autoencoder with its backbone; a feature network is attached afterwards."""
+    return _masked_conv_around(spec, build_backbone(spec.backbone))
+
+
+def build_masked_vit(spec: MaskedViTSpec) -> MaskedViTAutoencoder:
+    """Build a masked autoencoder with its vision transformer."""
+    return _masked_vit_around(spec, build_backbone(spec.backbone))
+
+
+def build_around(spec: MaskedConvSpec | MaskedViTSpec, backbone: Backbone) -> Autoencoder:
+    """Build a masked autoencoder around a backbone that is there already, such as a recogniser's.
+
+    Args:
+        spec: its own backbone is not built.
+        backbone: what ``autoencoder.backbone`` will be.
+
+    Raises:
+        ConfigError: a value that isn't possible, or a backbone that is no vision transformer where one is needed.
+    """
+    if isinstance(spec, MaskedConvSpec):
+        return _masked_conv_around(spec, backbone)
+    return _masked_vit_around(spec, backbone)
+
+
+def _masked_conv_around(spec: MaskedConvSpec, backbone: Backbone) -> MaskedConvAutoencoder:
     return MaskedConvAutoencoder(
-        build_backbone(spec.backbone),
+        backbone,
         block=spec.block,
         ratio=spec.ratio,
         decoder_width=spec.decoder_width,
@@ -80,10 +104,9 @@ def build_masked_conv(spec: MaskedConvSpec) -> MaskedConvAutoencoder:
     )
 
 
-def build_masked_vit(spec: MaskedViTSpec) -> MaskedViTAutoencoder:
-    """Build a masked autoencoder around a vision transformer."""
+def _masked_vit_around(spec: MaskedViTSpec, backbone: Backbone) -> MaskedViTAutoencoder:
     return MaskedViTAutoencoder(
-        PatchTokens(build_backbone(spec.backbone)),
+        PatchTokens(backbone),
         ratio=spec.ratio,
         decoder_width=spec.decoder_width,
         decoder_depth=spec.decoder_depth,

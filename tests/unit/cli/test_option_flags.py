@@ -5,7 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fieldmark.cli.main import app
-from fieldmark.cli.train_options import config_from_flags, read_duration, read_option
+from fieldmark.cli.option_flags import options_from_flags, read_duration, read_option
 from fieldmark.errors import ConfigError
 from fieldmark.training.config import TrainConfig
 
@@ -49,13 +49,15 @@ def test_backbone_options_written_otherwise_name_the_cure(text: str) -> None:
 
 def test_no_flags_are_the_defaults() -> None:
     flags = dict.fromkeys((entry.name for entry in dataclasses.fields(TrainConfig)), None)
-    assert config_from_flags(flags, None) == TrainConfig()
+    assert options_from_flags(TrainConfig, flags, None) == TrainConfig()
 
 
 def test_flags_go_over_the_file_and_the_file_over_the_defaults(tmp_path: Path) -> None:
     file = tmp_path / "options.json"
     file.write_text('{"epochs": 7, "flip": false, "backbone_options": {"channels": [8, 16, 24, 32]}}')
-    config = config_from_flags({"epochs": 9, "time_limit": "1h", "mean": "0.1,0.2,0.3", "flip": None}, file)
+    config = options_from_flags(
+        TrainConfig, {"epochs": 9, "time_limit": "1h", "mean": "0.1,0.2,0.3", "flip": None}, file
+    )
     assert (config.epochs, config.flip, config.time_limit, config.mean) == (9, False, 60.0, (0.1, 0.2, 0.3))
     assert config.backbone_options == {"channels": (8, 16, 24, 32)}
     assert config.batch_size == TrainConfig().batch_size
@@ -63,12 +65,12 @@ def test_flags_go_over_the_file_and_the_file_over_the_defaults(tmp_path: Path) -
 
 def test_wrong_values_and_files_are_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="three numbers"):
-        config_from_flags({"mean": "0.1,0.2"}, None)
+        options_from_flags(TrainConfig, {"mean": "0.1,0.2"}, None)
     with pytest.raises(ConfigError, match="epochs can't be 0"):
-        config_from_flags({"epochs": 0}, None)
+        options_from_flags(TrainConfig, {"epochs": 0}, None)
     (tmp_path / "typo.json").write_text('{"epocs": 3}')
     with pytest.raises(ConfigError, match="'epocs'") as caught:
-        config_from_flags({}, tmp_path / "typo.json")
+        options_from_flags(TrainConfig, {}, tmp_path / "typo.json")
     assert "'epochs'" in caught.value.cure
 
 

@@ -1,4 +1,4 @@
-"""The options of training as flags: names, types, defaults and help all come from ``TrainConfig``."""
+"""The options of a training as flags: names, types, defaults and help all come from the options' dataclass."""
 
 import dataclasses
 import functools
@@ -7,74 +7,91 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
 from fieldmark.errors import ConfigError
-from fieldmark.training.config import OptionValue, TrainConfig, config_from_mapping
+from fieldmark.training.options import Options, OptionValue, load_options, options_from_mapping
 
 #: What a flag may hold; ``None`` is a flag that was not given.
 FlagValue = str | int | float | bool | list[str] | None
 
+Kind = TypeVar("Kind", bound=Options)
+
 #: Options whose flag takes text that is turned into the value here: option → (flag, what the text looks like).
 _WRITTEN = {
     "backbone_options": ("--backbone-option", "NAME=VALUE"),
+    "feature_options": ("--feature-option", "NAME=VALUE"),
     "mean": ("--mean", "R,G,B"),
     "std": ("--std", "R,G,B"),
+    "feature_mean": ("--feature-mean", "R,G,B"),
+    "feature_std": ("--feature-std", "R,G,B"),
+    "hidden_sizes": ("--hidden-sizes", "128,64"),
+    "widths": ("--widths", "32,64,128"),
     "weights": ("--weights", "none|hub|FILE"),
+    "init": ("--init", "none|RUN|FILE"),
     "time_limit": ("--time-limit", "30m"),
 }
 
 #: Help that differs from the option's, because the flag is written differently.
 _WRITTEN_HELP = {
     "backbone_options": "Keyword argument of the network, its value as JSON or plain text; may be repeated.",
+    "feature_options": "Keyword argument of the feature network; may be repeated.",
     "time_limit": "Time that training may take, such as 90s, 30m or 1h30m; epochs are cut to fit.",
 }
 
 _DURATION = re.compile(r"(?:(?P<h>\d+(?:\.\d+)?)h)?(?:(?P<m>\d+(?:\.\d+)?)m)?(?:(?P<s>\d+(?:\.\d+)?)s)?")
 
 
-def with_training_flags(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command a flag for every option of ``TrainConfig``.
+def with_flags_of(kind: type[Options]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command a flag for every option of a dataclass.
 
     Args:
-        command: has a parameter ``flags``, which receives option → value, ``None`` where the flag was not given.
+        kind: its docstring tells what each option means.
+
+    Returns:
+        What decorates the command, which has a parameter ``flags``: it receives option → value, ``None`` where the
+        flag was not given.
     """
-    added = {entry.name: _parameter(entry) for entry in dataclasses.fields(TrainConfig)}
+    added = {entry.name: _parameter(entry, _help(kind)) for entry in dataclasses.fields(kind)}
 
-    @functools.wraps(command)
-    def with_flags(**values: FlagValue) -> None:
-        flags = {name: values.pop(name) for name in added}
-        command(**values, flags=flags)
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def with_flags(**values: FlagValue) -> None:
+            flags = {name: values.pop(name) for name in added}
+            command(**values, flags=flags)
 
-    own = [
-        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for parameter in inspect.signature(command).parameters.values()
-        if parameter.name != "flags"
-    ]
-    signature = inspect.Signature([*own, *added.values()])
-    with_flags.__signature__ = signature  # type: ignore[attr-defined]
-    with_flags.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
-    return with_flags
+        own = [
+            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for parameter in inspect.signature(command).parameters.values()
+            if parameter.name != "flags"
+        ]
+        signature = inspect.Signature([*own, *added.values()])
+        with_flags.__signature__ = signature  # type: ignore[attr-defined]
+        with_flags.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+        return with_flags
+
+    return decorate
 
 
-def config_from_flags(flags: Mapping[str, FlagValue], file: Path | None) -> TrainConfig:
+def options_from_flags(kind: type[Kind], flags: Mapping[str, FlagValue], file: Path | None) -> Kind:
     """Build the options: a file's, with the flags' over them, and the defaults under them.
 
     Args:
+        kind: the options' dataclass.
         flags: option → value, ``None`` where the flag was not given.
         file: JSON file of options.
 
     Raises:
         ConfigError: an unknown option, or a value that isn't valid.
     """
-    options: dict[str, object] = dataclasses.asdict(TrainConfig.load(file)) if file is not None else {}
+    options: dict[str, object] = dataclasses.asdict(load_options(kind, file)) if file is not None else {}
     for name, value in flags.items():
         if value is None or value == []:
             continue
         options[name] = _READERS[name](value) if name in _READERS else value
-    return config_from_mapping(options)  # type: ignore[arg-type]
+    return options_from_mapping(kind, options)
 
 
 def read_duration(text: str) -> float:
@@ -120,28 +137,40 @@ def _read_channels(value: FlagValue) -> tuple[float, ...]:
     return numbers
 
 
+def _read_sizes(value: FlagValue) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in str(value).split(","))
+    except ValueError as error:
+        raise ConfigError(f"{value!r} are no sizes.", "Write whole numbers like 128,64.") from error
+
+
 def _read_options(value: FlagValue) -> dict[str, OptionValue]:
     return dict(read_option(text) for text in value) if isinstance(value, list) else {}
 
 
 _READERS: dict[str, Callable[[FlagValue], object]] = {
     "backbone_options": _read_options,
+    "feature_options": _read_options,
     "mean": _read_channels,
     "std": _read_channels,
+    "feature_mean": _read_channels,
+    "feature_std": _read_channels,
+    "hidden_sizes": _read_sizes,
+    "widths": _read_sizes,
     "time_limit": lambda value: read_duration(str(value)),
 }
 
 
-def _parameter(entry: "dataclasses.Field[object]") -> inspect.Parameter:
+def _parameter(entry: "dataclasses.Field[object]", helps: Mapping[str, str]) -> inspect.Parameter:
     flag, metavar = _WRITTEN.get(entry.name, ("--" + entry.name.replace("_", "-"), None))
     kind: object
-    if entry.name == "backbone_options":
+    if _READERS.get(entry.name) is _read_options:
         kind = list[str] | None
     else:
         kind = (str if entry.name in _WRITTEN else entry.type) | None  # type: ignore[operator]
     if entry.type is bool:
         flag = f"{flag}/--no-{flag.removeprefix('--')}"
-    words = (_WRITTEN_HELP.get(entry.name) or _help().get(entry.name, "")) + _shown(entry.default)
+    words = (_WRITTEN_HELP.get(entry.name) or helps.get(entry.name, "")) + _shown(entry.default)
     option = typer.Option(flag, help=words, metavar=metavar, show_default=False)
     return inspect.Parameter(
         entry.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option]
@@ -155,10 +184,9 @@ def _shown(default: object) -> str:
     return f"  [default: {shown}]"
 
 
-@functools.cache
-def _help() -> dict[str, str]:
-    """Read what each option means from the docstring of ``TrainConfig``."""
-    text = inspect.cleandoc(TrainConfig.__doc__ or "").partition("Attributes:\n")[2]
+def _help(kind: type[Options]) -> dict[str, str]:
+    """Read what each option means from the docstring of the options' dataclass."""
+    text = inspect.cleandoc(kind.__doc__ or "").partition("Attributes:\n")[2]
     found: dict[str, str] = {}
     for entry in re.split(r"\n    (?=\w+: )", "\n" + text.rstrip()):
         name, _, words = entry.strip().partition(": ")
