@@ -4,15 +4,14 @@
     python benchmarks/recognition.py cub50
     python benchmarks/recognition.py ham10000
 
-Finished seeds are kept in benchmarks/runs and not repeated. All choices (epochs, resolution, learning rate) were made
-on training rows and grocery's validation list; the options are those of examples/mobilenetv2_transfer.json.
+Finished seeds are kept in benchmarks/results/runs and not repeated. All choices (epochs, resolution, learning rate)
+were made on training rows and grocery's validation list; the options are those of examples/mobilenetv2_transfer.json.
 """
 
 import argparse
 import json
 import os
 import statistics
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,7 +22,8 @@ from fieldmark.report import write_report
 from fieldmark.training.config import TrainConfig
 from fieldmark.training.options import OptionValue, options_from_mapping, options_to_json
 from fieldmark.training.train import train
-from record import ROOT, Json, Row, RunStore, write_results
+from line_observer import LineObserver
+from record import QUICK_RUNS, ROOT, RUNS, Json, Row, RunStore, write_results
 
 TRANSFER = ROOT / "examples" / "mobilenetv2_transfer.json"
 
@@ -84,7 +84,7 @@ def run(name: str, seed: int, shared: Path, *, quick: bool) -> dict[str, Json]:
     """Train and evaluate one seed, or return its stored result."""
     config = options(TASKS[name], shared, seed, quick=quick)
     key = {"task": name, "config": options_to_json(config).replace(str(shared), "SHARED")}
-    store = RunStore("recognition")
+    store = RunStore("recognition", QUICK_RUNS if quick else RUNS)
     if (stored := store.get(key)) is not None:
         return stored
     out = ROOT / "runs" / f"{name}-{'quick' if quick else seed}-{int(time.time())}"
@@ -138,28 +138,6 @@ def rows_of(task: Task, results: Sequence[Mapping[str, Json]]) -> list[Row]:
     rows.append(Row("processor time a run (h)", statistics.mean(result["cpu_hours"] for result in results)))
     rows.append(Row("test pictures", float(results[0]["n"])))
     return rows
-
-
-class LineObserver:
-    """One line an epoch."""
-
-    def message(self, text: str) -> None:
-        """Print it."""
-        print(text, file=sys.stderr, flush=True)
-
-    def start(self, total_steps: int, done_steps: int) -> None:
-        """Print where training stands."""
-        self.message(f"{done_steps} of {total_steps} steps done")
-
-    def step(self, done: int, loss: float) -> None:
-        """Print nothing."""
-
-    def epoch(self, row: Mapping[str, float | int | str | None]) -> None:
-        """Print the epoch's figures."""
-        self.message(" ".join(f"{name}={value}" for name, value in row.items()))
-
-    def progress(self, name: str, done: int, total: int) -> None:
-        """Print nothing."""
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from rich.table import Table
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-RUNS = ROOT / "benchmarks" / "runs"
+RUNS = RESULTS / "runs"
+QUICK_RUNS = RESULTS / "quick" / "runs"
 
 #: A value that JSON can hold.
 Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
@@ -120,8 +121,8 @@ def command(argv: Sequence[str]) -> str:
 class RunStore:
     """Finished runs of a long benchmark, so that starting it again repeats none.
 
-    One JSON line a run, in ``benchmarks/runs/NAME.jsonl``, which git ignores. A line that was cut off by a crash
-    counts as a run that never finished.
+    One JSON line a run, in ``benchmarks/results/runs/NAME.jsonl``, which is committed: what took hours outlives the
+    machine that it ran on. A line that was cut off by a crash counts as a run that never finished.
 
     Args:
         name: the benchmark's name.

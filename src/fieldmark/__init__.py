@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from fieldmark.report import write_report
     from fieldmark.synthetic import generate_birds
     from fieldmark.training.config import TrainConfig
+    from fieldmark.training.pretrain import pretrain
+    from fieldmark.training.pretrain_config import PretrainConfig
     from fieldmark.training.train import train
 
 __version__ = "0.1.0"
@@ -23,11 +25,13 @@ __version__ = "0.1.0"
 __all__ = [
     "FieldmarkError",
     "Prediction",
+    "PretrainConfig",
     "Table",
     "TrainConfig",
     "evaluate",
     "generate_birds",
     "load_predictor",
+    "pretrain",
     "read_table",
     "train",
     "write_report",
@@ -37,11 +41,13 @@ __all__ = [
 _HOMES = {
     "FieldmarkError": "fieldmark.errors",
     "Prediction": "fieldmark.records",
+    "PretrainConfig": "fieldmark.training.pretrain_config",
     "Table": "fieldmark.data.table",
     "TrainConfig": "fieldmark.training.config",
     "evaluate": "fieldmark.evaluation",
     "generate_birds": "fieldmark.synthetic",
     "load_predictor": "fieldmark.predict",
+    "pretrain": "fieldmark.training.pretrain",
     "read_table": "fieldmark.data.reading",
     "train": "fieldmark.training.train",
     "write_report": "fieldmark.report",

@@ -1,5 +1,6 @@
 """A run that was killed in the middle of an epoch ends with the same weights as one that was not."""
 
+import csv
 import signal
 import subprocess
 import sys
@@ -34,25 +35,48 @@ def kill_at(line: str, arguments: list[str]) -> None:
     assert process.returncode == -signal.SIGKILL
 
 
-def test_killed_and_resumed_weights_are_identical(pictures: Path, tmp_path: Path) -> None:
+def interrupted(pictures: Path, tmp_path: Path, *mode: str) -> tuple[Path, Path, str]:
+    """Train once in one go and once killed twice; return both runs, and what the last start printed."""
     cache = tmp_path / "cache"
-    subprocess.run(command(pictures, tmp_path / "whole", cache), check=True, timeout=120)
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    subprocess.run(command(pictures, whole, cache, *mode), check=True, timeout=120)
     # Six steps an epoch: step 3 lies in the first epoch, step 15 in the middle of the third.
-    kill_at("step 3", command(pictures, tmp_path / "killed", cache, "--slow", "0.05"))
-    assert not (tmp_path / "killed" / "bundle").exists()
-    kill_at("step 15", command(pictures, tmp_path / "killed", cache, "--slow", "0.05", "--resume"))
+    kill_at("step 3", command(pictures, killed, cache, *mode, "--slow", "0.05"))
+    assert not (killed / "bundle").exists()
+    assert not (killed / "autoencoder").exists()
+    kill_at("step 15", command(pictures, killed, cache, *mode, "--slow", "0.05", "--resume"))
     resumed = subprocess.run(
-        command(pictures, tmp_path / "killed", cache, "--resume"),
-        check=True,
-        timeout=120,
-        capture_output=True,
-        text=True,
+        command(pictures, killed, cache, *mode, "--resume"), check=True, timeout=120, capture_output=True, text=True
     )
-    assert "start 12 of 30" in resumed.stdout
-    weights = [tmp_path / run / "bundle" / "weights.safetensors" for run in ("whole", "killed")]
+    return whole, killed, resumed.stdout
+
+
+def same_logs(whole: Path, killed: Path) -> bool:
+    """Compare two logs but for the times."""
+    logs = []
+    for run in (whole, killed):
+        with (run / "log.csv").open() as file:
+            logs.append([{**row, "seconds": "", "images_per_second": ""} for row in csv.DictReader(file)])
+    return logs[0] == logs[1]
+
+
+@pytest.mark.parametrize("mode", [(), ("--joint",)])
+def test_killed_and_resumed_weights_are_identical(pictures: Path, tmp_path: Path, mode: tuple[str, ...]) -> None:
+    whole, killed, printed = interrupted(pictures, tmp_path, *mode)
+    assert "start 12 of 30" in printed
+    weights = [run / "bundle" / "weights.safetensors" for run in (whole, killed)]
     assert weights[0].read_bytes() == weights[1].read_bytes()
-    logs = [(tmp_path / run / "log.csv").read_text().splitlines() for run in ("whole", "killed")]
-    assert [row.split(",")[:7] for row in logs[0]] == [row.split(",")[:7] for row in logs[1]]
+    assert same_logs(whole, killed)
+
+
+def test_killed_and_resumed_pretraining_gives_the_same_weights(pictures: Path, tmp_path: Path) -> None:
+    whole, killed, printed = interrupted(pictures, tmp_path, "--pretrain")
+    assert "start 12 of 24" in printed
+    weights = [run / "autoencoder" / "weights.safetensors" for run in (whole, killed)]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    assert same_logs(whole, killed)
+    drawn = [(run / "reconstructions" / "epoch-0004.png").read_bytes() for run in (whole, killed)]
+    assert drawn[0] == drawn[1]
 
 
 def test_two_processes_train_as_well_as_one(pictures: Path, tmp_path: Path) -> None:

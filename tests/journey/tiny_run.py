@@ -1,11 +1,12 @@
-"""Train a tiny recogniser on a folder of made-up pictures; run as a script by tests that kill or spread it.
+"""Train a tiny network on a folder of made-up pictures; run as a script by tests that kill or spread it.
 
-python tiny_run.py DATA OUT CACHE [--resume] [--slow SECONDS]
+python tiny_run.py DATA OUT CACHE [--pretrain | --joint] [--resume] [--slow SECONDS]
 """
 
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,18 +56,29 @@ class SlowObserver:
         pass
 
 
+NETWORK = {"backbone": "resnet10t", "backbone_options": {"channels": (8, 16, 24, 32)}, "precision": "32"}
+
+
 def main(arguments: list[str]) -> None:
     """Run one training."""
     import torch
 
     from fieldmark.training.config import TrainConfig
+    from fieldmark.training.pretrain import pretrain
+    from fieldmark.training.pretrain_config import PretrainConfig
     from fieldmark.training.train import train
 
     torch.set_num_threads(1)
     data, out, cache = (Path(argument) for argument in arguments[:3])
+    seconds = float(arguments[arguments.index("--slow") + 1]) if "--slow" in arguments else 0.0
+    resume, observer = "--resume" in arguments, SlowObserver(seconds)
+    if "--pretrain" in arguments:
+        options = PretrainConfig(**NETWORK, resolution=64, epochs=4, batch_size=10, decoder_width=32, picture_every=2)
+        outcome = pretrain(data, out, options, cache=cache, resume=resume, observer=observer)
+        print(f"loss {outcome.train_loss}", flush=True)
+        return
     config = TrainConfig(
-        backbone="resnet10t",
-        backbone_options={"channels": (8, 16, 24, 32)},
+        **NETWORK,
         resolution=32,
         epochs=4,
         finish_epochs=1,
@@ -74,10 +86,11 @@ def main(arguments: list[str]) -> None:
         batch_size=8,
         mixup=0.2,
         ema_decay=0.9,
-        precision="32",
+        unlabelled_weight=0.3 if "--joint" in arguments else 0.0,
     )
-    seconds = float(arguments[arguments.index("--slow") + 1]) if "--slow" in arguments else 0.0
-    result = train(data, out, config, cache=cache, resume="--resume" in arguments, observer=SlowObserver(seconds))
+    if "--joint" in arguments:
+        config = replace(config, resolution=64, finish_resolution=96)
+    result = train(data, out, config, cache=cache, resume=resume, observer=observer)
     print(f"val {result.val_top1}", flush=True)
 
 

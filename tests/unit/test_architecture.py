@@ -16,11 +16,13 @@ FORBIDDEN_NAMES = {"utils", "helpers", "misc", "common"}
 PUBLIC_NAMES = [
     "FieldmarkError",
     "Prediction",
+    "PretrainConfig",
     "Table",
     "TrainConfig",
     "evaluate",
     "generate_birds",
     "load_predictor",
+    "pretrain",
     "read_table",
     "train",
     "write_report",

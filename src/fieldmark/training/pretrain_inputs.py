@@ -46,6 +46,11 @@ class Inputs(Protocol):
         """The other rows, with the reason."""
         ...
 
+    @property
+    def lengths(self) -> npt.NDArray[np.int64] | None:
+        """Steps of each sequence (N,); ``None`` where all samples are of one size."""
+        ...
+
     def batch(self, places: _Places, generator: torch.Generator | None = None) -> Tensor:
         """Return the samples at some places in ``table``; with a generator, augmented by chance."""
         ...
@@ -87,6 +92,11 @@ class PictureInputs:
         """The rows whose picture is broken."""
         return self.images.broken
 
+    @property
+    def lengths(self) -> None:
+        """Pictures are of one size."""
+        return None
+
     def batch(self, places: _Places, generator: torch.Generator | None = None) -> Tensor:
         """Return pictures (B, channels, R, R), float32."""
         if self._ready is not None and (generator is None or self.augment is None):
@@ -118,6 +128,11 @@ class SoundInputs:
     frames: tuple[Tensor, ...]
     mean: Tensor
     std: Tensor
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Frames of each sound."""
+        return np.array([len(entry) for entry in self.frames], np.int64)
 
     def batch(self, places: _Places, generator: torch.Generator | None = None) -> Tensor:  # noqa: ARG002
         """Return frames (B, T, F), NaN after each sound's end."""

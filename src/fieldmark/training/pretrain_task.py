@@ -17,6 +17,9 @@ from fieldmark.training.pretrain_inputs import Inputs
 from fieldmark.training.sampling import stream_seed
 from fieldmark.training.task import LOSS, StepTerms
 
+#: Batches within which sequences are sorted by length.
+_SORTED = 32
+
 
 class ReconstructionLoss(nn.Module):
     """An autoencoder whose forward pass is its loss, as wrappers of the forward pass want it.
@@ -90,11 +93,25 @@ class PretrainTask:
     def batches(self, epoch: int, resolution: int) -> Iterator[RebuiltBatch]:  # noqa: ARG002
         """Yield this process's share of an epoch's batches."""
         config, rank, world = self.config, self.fabric.global_rank, self.fabric.world_size
-        order = np.random.default_rng(stream_seed(config.seed, epoch)).permutation(self.train)
+        order = self._order(epoch)
         for step in range(self.steps):
             places = order[step * config.batch_size : (step + 1) * config.batch_size][rank::world]
             generator = torch.Generator().manual_seed(stream_seed(config.seed, epoch, 1 + step * world + rank))
             yield RebuiltBatch(self.fabric.to_device(self.inputs.batch(places, generator)), generator)
+
+    def _order(self, epoch: int) -> npt.NDArray[np.int64]:
+        """Shuffle the rows; sequences of like length come together, so that little of a batch is padding."""
+        generator = np.random.default_rng(stream_seed(self.config.seed, epoch))
+        order = generator.permutation(self.train)
+        if self.inputs.lengths is None:
+            return order
+        size = self.config.batch_size
+        chunks = [order[start : start + _SORTED * size] for start in range(0, len(order), _SORTED * size)]
+        lengths = self.inputs.lengths
+        ordered = np.concatenate([chunk[np.argsort(lengths[chunk], kind="stable")] for chunk in chunks])
+        whole = len(ordered) // size
+        batches = generator.permutation(ordered[: whole * size].reshape(whole, size), axis=0).reshape(-1)
+        return np.concatenate([batches, ordered[whole * size :]])
 
     def update(self, batch: RebuiltBatch) -> StepTerms:
         """Take one optimizer step."""

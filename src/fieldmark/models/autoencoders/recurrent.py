@@ -78,6 +78,10 @@ class _Recurrent(nn.Module):
 
     def _write(self, z: Tensor, embedded: Tensor, generator: torch.Generator | None) -> Tensor:
         """Write from codes (B, D), told the embedded steps (B, T, E) one late: (B, T, outputs)."""
+        return self.output(self._states(z, embedded, generator))  # type: ignore[no-any-return]
+
+    def _states(self, z: Tensor, embedded: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Return what the last layer is given at each step: (B, T, H)."""
         if self._teacher_forcing:
             before = functional.pad(embedded[:, :-1], (0, 0, 1, 0))
             if self.training and self._input_dropout:
@@ -85,7 +89,7 @@ class _Recurrent(nn.Module):
                 before = before * kept.unsqueeze(-1)
         else:
             before = embedded[..., :0]
-        return self.output(self.decoder(before, z, self.decoder.first_state(z))[0])  # type: ignore[no-any-return]
+        return self.decoder(before, z, self.decoder.first_state(z))[0]  # type: ignore[no-any-return]
 
     def decode(self, z: Tensor, steps: int | None = None) -> Tensor:
         """Write sequences from codes (B, D), each step told what was written before it.
@@ -207,10 +211,13 @@ class TokenAutoencoder(_Recurrent):
         """
         real, embedded = x != self.padding, self.embed(x)
         h = self._read(self._corruption(embedded, generator) if self.training else embedded, real)
-        logits = self._write(self._code(h, generator), embedded, generator).float()  # (B, T, V)
-        reconstruction = mean_over(_cross_entropy(logits, x), real)
-        loss, terms = self._bottleneck.with_penalty(reconstruction, h, real.sum().clamp_min(1) / len(x))
-        return loss, {**terms, "token_accuracy": mean_over(self._pick(logits.detach()) == x, real)}
+        states = self._states(self._code(h, generator), embedded, generator)  # (B, T, H)
+        # Most of the work is the last layer over the vocabulary: none of it goes into padding.
+        logits, tokens = self.output(states[real]).float(), x[real]  # (real steps, V), (real steps,)
+        count = real.sum().clamp_min(1)
+        reconstruction = functional.cross_entropy(logits, tokens, reduction="sum") / count
+        loss, terms = self._bottleneck.with_penalty(reconstruction, h, count / len(x))
+        return loss, {**terms, "token_accuracy": (self._pick(logits.detach()) == tokens).sum() / count}
 
     def reconstruct(self, x: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:  # noqa: ARG002
         """Return the tokens, and those the decoder writes from the code alone; padding after each end."""

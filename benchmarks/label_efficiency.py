@@ -1,0 +1,338 @@
+"""What rows without labels are worth: from scratch, after pretraining, and with rebuilding as a second task.
+
+    python benchmarks/label_efficiency.py            # grocery, 3 seeds, then cub50, one
+    python benchmarks/label_efficiency.py --only grocery --seeds 1
+    python benchmarks/label_efficiency.py --tune     # the search for the baseline's options, on validation rows
+
+Every arm of one setting gets the same processor time, pretraining included; finished runs are kept and not repeated.
+The options of the baseline were chosen on grocery's validation list (``--tune`` prints the search); all arms train with
+them. The test split is read once a run, at its end. "From scratch" is without any weights learned on other data; arms
+whose name says ImageNet are not.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from fieldmark.data.reading import read_table
+from fieldmark.data.table import Table
+from fieldmark.evaluation import evaluate
+from fieldmark.training.config import TrainConfig
+from fieldmark.training.options import options_to_json
+from fieldmark.training.pretrain import pretrain
+from fieldmark.training.pretrain_config import PretrainConfig
+from fieldmark.training.train import train
+from line_observer import LineObserver
+from record import QUICK_RUNS, ROOT, RUNS, Json, Row, RunStore, write_results
+
+SIDE = 64
+NETWORK = {"backbone": "resnet10t", "backbone_options": {"channels": (32, 64, 128, 256)}}
+
+#: The tuned baseline; see ``TUNING``.
+BASE = TrainConfig(
+    **NETWORK, resolution=SIDE, epochs=1, batch_size=32, learning_rate=2e-3, head_learning_rate=2e-3, mixup=0.2
+)
+
+#: What ``--tune`` tries, one change at a time, at 5 labels a class and at all.
+TUNING: dict[str, dict[str, float]] = {
+    "as it is": {},
+    "learning rate 1e-3": {"learning_rate": 1e-3, "head_learning_rate": 1e-3},
+    "learning rate 4e-3": {"learning_rate": 4e-3, "head_learning_rate": 4e-3},
+    "crops of 20 % and more": {"crop_scale": 0.2},
+    "no mixup": {"mixup": 0.0},
+    "colour 0.1": {"color": 0.1},
+    "weight decay 0.2": {"weight_decay": 0.2},
+}
+
+PRETRAINING = PretrainConfig(
+    **NETWORK,
+    resolution=SIDE,
+    block=32,
+    mask_ratio=0.6,
+    batch_size=64,
+    learning_rate=2e-3,
+    crop_scale=0.4,
+    picture_every=0,
+)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to train.
+
+    Attributes:
+        share: share of the processor time that goes into pretraining.
+        second_task: weight of rebuilding beside the labels.
+        features: pretraining predicts the features of an ImageNet-trained network too.
+        changes: options of the pretraining that differ.
+    """
+
+    share: float = 0.0
+    second_task: float = 0.0
+    features: bool = False
+    changes: tuple[tuple[str, float | int], ...] = ()
+
+
+#: The three arms of the question, then the remedies.
+ARMS: dict[str, Arm] = {
+    "from scratch": Arm(),
+    "pretrained": Arm(share=0.4),
+    "second task": Arm(second_task=0.3),
+    "pretrained, whole half hidden": Arm(share=0.4, changes=(("mask_ratio", 0.4), ("block", 32))),
+    "pretrained, then second task": Arm(share=0.3, second_task=0.3),
+    "pretrained on ImageNet features": Arm(share=0.5, features=True),
+}
+
+#: What was expected of each arm before any run, in points over the baseline: at 5 labels a class, at all labels.
+PREDICTED = {
+    "pretrained": (2.0, 0.5),
+    "second task": (1.0, 0.0),
+    "pretrained, whole half hidden": (2.0, 0.5),
+    "pretrained, then second task": (2.0, 0.0),
+    "pretrained on ImageNet features": (12.0, 5.0),
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How many labels there are, and how long an arm may take.
+
+    Attributes:
+        labels: labels a class; 0 for all.
+        epochs: passes over the labelled rows that the baseline makes; the others make fewer.
+    """
+
+    labels: int
+    epochs: int
+
+
+SETTINGS = {"5 labels": Setting(5, 200), "all labels": Setting(0, 60)}
+GOALS = {"5 labels": 5.0, "all labels": 2.0}
+SEEDS = {"grocery": 3, "cub50": 1}
+
+
+def main() -> None:
+    """Run what is not stored yet and write the results of all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=SEEDS, help="one data set")
+    parser.add_argument("--seeds", type=int, help="runs, with seeds 0, 1, ... (default: 3 on grocery, 1 on cub50)")
+    parser.add_argument("--tune", action="store_true", help="search the baseline's options on validation rows")
+    parser.add_argument("--shared", type=Path, default=Path(os.environ.get("FIELDMARK_SHARED", "../shared")))
+    parser.add_argument("--quick", action="store_true", help="one epoch, one seed: does it run?")
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    bench = Bench(arguments.shared, quick=arguments.quick)
+    if arguments.tune:
+        bench.tune()
+        return
+    names = [arguments.only] if arguments.only else list(SEEDS)
+    found: list[dict[str, Json]] = []
+    for name in names:
+        for seed in range(1 if arguments.quick else arguments.seeds or SEEDS[name]):
+            for setting in SETTINGS:
+                found += [bench.run(name, setting, arm, seed) for arm in ARMS]
+                write(found, arguments)  # what is there so far is kept, wherever it ends
+
+
+class Bench:
+    """Runs arms and keeps what they found.
+
+    Args:
+        shared: the folder of real data and weights.
+        quick: one epoch of everything.
+    """
+
+    def __init__(self, shared: Path, *, quick: bool) -> None:
+        self.shared = shared
+        self.quick = quick
+        self.store = RunStore("label_efficiency", QUICK_RUNS if quick else RUNS)
+        self.cache = Path.home() / ".cache" / "fieldmark"
+
+    def tune(self) -> None:
+        """Print the validation accuracy of every option tried, one seed."""
+        for setting, wanted in SETTINGS.items():
+            table = few_labels(read_table(self.shared / "data" / "grocery"), wanted.labels, seed=0)
+            for name, changes in TUNING.items():
+                config = replace(BASE, epochs=1 if self.quick else wanted.epochs // 2, **changes)
+                key = {"tune": setting, "config": options_to_json(config)}
+                stored = self.store.get(key)
+                if stored is None:
+                    with Folder() as out:
+                        result = train(table, out, config, cache=self.cache)
+                    stored = {"val_top1": result.val_top1, "minutes": result.seconds / 60}
+                    self.store.add(key, stored)
+                print(f"{setting:12} {name:24} {100 * float(stored['val_top1']):.1f} % of validation", flush=True)
+
+    def run(self, name: str, setting: str, arm: str, seed: int) -> dict[str, Json]:
+        """Train one arm and evaluate it on the test split, or return its stored result."""
+        chosen, wanted = ARMS[arm], SETTINGS[setting]
+        table = few_labels(read_table(self.shared / "data" / name), wanted.labels, seed)
+        labelled = table.split("train").labelled()
+        config = self.training(chosen, wanted, seed)
+        before = self.pretraining(chosen, wanted, len(labelled), seed)
+        key = {
+            "data": name,
+            "setting": setting,
+            "arm": arm,
+            "config": options_to_json(config),
+            "pretraining": options_to_json(before).replace(str(self.shared), "SHARED") if before else None,
+        }
+        stored = self.store.get(key)
+        if stored is not None:
+            return stored
+        started, processor = time.monotonic(), time.process_time()
+        with Folder() as out:
+            if before:
+                pretrain(table, out / "pretrained", before, cache=self.cache, observer=LineObserver())
+                config = replace(config, init=str(out / "pretrained"))
+            train(table, out / "run", config, cache=self.cache, observer=LineObserver())
+            spent = time.process_time() - processor
+            found = evaluate(out / "run", split="test", cache=self.cache)
+        result: dict[str, Json] = {
+            "data": name,
+            "setting": setting,
+            "arm": arm,
+            "seed": seed,
+            "top1": round(100 * found.top1, 3),
+            "macro_recall": round(100 * found.macro_recall, 3),
+            "cpu_hours": round(spent / 3600, 4),
+            "minutes": round((time.monotonic() - started) / 60, 2),
+            "fingerprint": found.fingerprint,
+        }
+        print(json.dumps(result), flush=True)
+        self.store.add(key, result)
+        return result
+
+    def training(self, arm: Arm, setting: Setting, seed: int) -> TrainConfig:
+        """Return the options of an arm's training with labels."""
+        share = 1 - arm.share
+        if arm.second_task:
+            share *= SECOND_TASK_COST
+        epochs = 1 if self.quick else max(1, round(setting.epochs * share))
+        return replace(BASE, epochs=epochs, unlabelled_weight=arm.second_task, seed=seed)
+
+    def pretraining(self, arm: Arm, setting: Setting, labelled: int, seed: int) -> PretrainConfig | None:
+        """Return the options of an arm's pretraining, as long as its share of the baseline's time."""
+        if not arm.share:
+            return None
+        pictures = setting.epochs * labelled * arm.share * (FEATURE_COST if arm.features else PIXEL_COST)
+        config = replace(PRETRAINING, epochs=1 if self.quick else max(1, round(pictures / ROWS)), seed=seed)
+        config = replace(config, **dict(arm.changes))
+        if not arm.features:
+            return config
+        return replace(
+            config,
+            feature_weights=str(self.shared / "weights" / "mobilenetv2_100.safetensors"),
+            feature_options={"pad_type": "same"},
+            feature_mean=(0.5, 0.5, 0.5),
+            feature_std=(0.5, 0.5, 0.5),
+        )
+
+
+#: Pictures that pretraining sees in the time in which the baseline sees one, measured here; so that times are equal.
+PIXEL_COST, FEATURE_COST, SECOND_TASK_COST = 0.9, 0.5, 0.5
+
+#: About how many rows a pretraining sees an epoch.
+ROWS = 2936
+
+
+class Folder:
+    """A folder for one run, removed at the end: the store keeps what counts."""
+
+    def __enter__(self) -> Path:
+        self.path = ROOT / "runs" / f"label-efficiency-{os.getpid()}-{time.time_ns()}"
+        return self.path
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def few_labels(table: Table, count: int, seed: int) -> Table:
+    """Keep ``count`` labels a class among the training rows, chosen by the seed; 0 keeps all.
+
+    Rows that lose their label stay, for pretraining. Validation rows keep theirs, which no arm trains on.
+    """
+    if not count:
+        return table
+    generator = np.random.default_rng(seed)
+    frame = table.frame.with_row_index("place")
+    training = frame.filter(pl.col("split") == "train").select("place", "label").to_dict(as_series=False)
+    places: dict[str, list[int]] = {}
+    for place, label in zip(training["place"], training["label"], strict=True):
+        places.setdefault(label, []).append(place)
+    kept = [place for rows in places.values() for place in generator.permutation(rows)[:count].tolist()]
+    loses = (pl.col("split") == "train") & ~pl.col("place").is_in(kept)
+    label = pl.when(loses).then(None).otherwise(pl.col("label")).alias("label")
+    lineage = pl.when(loses).then(None).otherwise(pl.col("lineage")).alias("lineage")
+    return replace(table, frame=frame.with_columns(label, lineage).drop("place"))
+
+
+def write(found: Sequence[dict[str, Json]], arguments: argparse.Namespace) -> None:
+    """Average over seeds, hold against the goals, and write."""
+    rows = []
+    for name in SEEDS:
+        for setting in SETTINGS:
+            arms = {arm: of(found, name, setting, arm) for arm in ARMS}
+            base = arms["from scratch"]
+            rows += [row for arm, runs in arms.items() if runs for row in rows_of(name, setting, arm, runs, base)]
+    notes = {
+        "protocol": "test split read once a run; options chosen on grocery's validation list",
+        "input": f"{SIDE} px, {json.dumps(NETWORK)}",
+        "predicted": json.dumps(PREDICTED),
+        "runs": str(len(found)),
+    }
+    write_results("label_efficiency", rows, out=arguments.out, quick=arguments.quick, notes=notes)
+
+
+def of(found: Sequence[dict[str, Json]], name: str, setting: str, arm: str) -> list[dict[str, Json]]:
+    """Return the runs of one arm, by seed."""
+    wanted = (name, setting, arm)
+    return sorted(
+        (run for run in found if (run["data"], run["setting"], run["arm"]) == wanted), key=lambda run: run["seed"]
+    )
+
+
+def rows_of(
+    name: str, setting: str, arm: str, runs: Sequence[dict[str, Json]], base: Sequence[dict[str, Json]]
+) -> list[Row]:
+    """Return an arm's accuracy, its processor time and, against the baseline, what it gains seed by seed."""
+    values = [run["top1"] for run in runs]
+    hours = statistics.mean(run["cpu_hours"] for run in runs)
+    what = f"{name}, {setting}, {arm}"
+    rows = [
+        Row(f"{what}: top-1 (%)", round(statistics.mean(values), 2), spread=deviation(values)),
+        Row(f"{what}: processor time (h)", round(hours, 4)),
+    ]
+    if arm == "from scratch":
+        return rows
+    gains = [run["top1"] - other["top1"] for run, other in zip(runs, base, strict=False)]
+    gain, goal = statistics.mean(gains), GOALS[setting]
+    rows.append(
+        Row(
+            f"{what}: gain (points)",
+            round(gain, 2),
+            spread=deviation(gains),
+            goal=f">= {goal:g}",
+            anchor="predicted {:+g} at 5 labels, {:+g} at all".format(*PREDICTED[arm]),
+            holds=gain >= goal,
+        )
+    )
+    return rows
+
+
+def deviation(values: Sequence[float]) -> float | None:
+    """Return the standard deviation over seeds; ``None`` of one."""
+    return round(statistics.stdev(values), 2) if len(values) > 1 else None
+
+
+if __name__ == "__main__":
+    main()
