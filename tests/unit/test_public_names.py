@@ -8,11 +8,13 @@ import fieldmark
 NAMES = [
     "FieldmarkError",
     "Prediction",
+    "PretrainConfig",
     "Table",
     "TrainConfig",
     "evaluate",
     "generate_birds",
     "load_predictor",
+    "pretrain",
     "read_table",
     "train",
     "write_report",
