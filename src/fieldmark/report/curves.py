@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,27 +55,88 @@ class Chart:
     bottom: int = HEIGHT - BOTTOM
 
 
-#: Title → (column of log.csv, name of the line), and whether values are shares of 1.
-_CHARTS: tuple[tuple[str, tuple[tuple[str, str], ...], bool], ...] = (
-    ("Loss", (("train_loss", "training"), ("val_loss", "validation")), False),
-    ("Accuracy on validation pictures", (("val_top1", "validation"),), True),
+@dataclass(frozen=True, slots=True)
+class ChartPlan:
+    """What a chart is drawn from.
+
+    Attributes:
+        title: what it shows.
+        columns: column of log.csv → name of its line, two at most.
+        shares: whether values are shares of 1, shown as per cent.
+    """
+
+    title: str
+    columns: Mapping[str, str]
+    shares: bool = False
+
+
+LOSS = ChartPlan("Loss", {"train_loss": "training", "val_loss": "validation"})
+
+#: The charts of a recogniser's training.
+RECOGNITION_CHARTS = (
+    LOSS,
+    ChartPlan("Accuracy on validation pictures", {"val_top1": "validation"}, shares=True),
+)
+
+#: Term of an autoencoder's loss → its chart's title. A term that is not named here is called as its column.
+TERM_TITLES = {
+    "pixels": "Error of the hidden pixels",
+    "features": "Distance from the target network's features",
+    "reconstruction": "Reconstruction error",
+    "divergence": "Divergence of the code from its prior",
+    "token_accuracy": "Tokens written right",
+}
+
+#: Terms that are shares of 1.
+_SHARES = frozenset({"token_accuracy"})
+
+#: The columns of log.csv that are no terms of a loss.
+_NO_TERMS = frozenset(
+    {"epoch", "stage", "resolution", "learning_rate", "train_loss", "val_loss", "seconds", "images_per_second"}
 )
 
 
-def read_curves(path: Path) -> tuple[Chart, ...]:
-    """Read a run's log and return the charts that it has values for; none where there is no log."""
+def read_curves(path: Path, plans: Sequence[ChartPlan] = RECOGNITION_CHARTS) -> tuple[Chart, ...]:
+    """Read a run's log and return the planned charts that it has values for; none where there is no log."""
+    return _charts(plans, _rows(path))
+
+
+def read_pretraining_curves(path: Path) -> tuple[Chart, ...]:
+    """Read a pretraining's log and return the chart of its loss and one of each term of it.
+
+    Every column that is none of the fixed ones is a term; a term that is the whole loss is left out.
+    """
+    rows = _rows(path)
+    loss = _values(rows, "train_loss")
+    terms = [column for column in rows[0] if column and column not in _NO_TERMS] if rows else []
+    plans = [
+        ChartPlan(TERM_TITLES.get(term, term.replace("_", " ")), {term: "training"}, shares=term in _SHARES)
+        for term in terms
+        if not _same(_values(rows, term), loss)
+    ]
+    return _charts([LOSS, *plans], rows)
+
+
+def _same(curve: Sequence[tuple[float, float]], other: Sequence[tuple[float, float]]) -> bool:
+    """Say whether two curves can't be told apart when drawn: the same epochs, values within a thousandth."""
+    pairs = zip(curve, other, strict=False)
+    return len(curve) == len(other) and all(a[0] == b[0] and math.isclose(a[1], b[1], rel_tol=1e-3) for a, b in pairs)
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
     if not path.is_file():
-        return ()
+        return []
     with path.open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    charts = (_chart(title, columns, rows, shares=shares) for title, columns, shares in _CHARTS)
+        return list(csv.DictReader(stream))
+
+
+def _charts(plans: Sequence[ChartPlan], rows: Sequence[dict[str, str]]) -> tuple[Chart, ...]:
+    charts = (_chart(plan, rows) for plan in plans)
     return tuple(chart for chart in charts if chart is not None)
 
 
-def _chart(
-    title: str, columns: Sequence[tuple[str, str]], rows: Sequence[dict[str, str]], *, shares: bool
-) -> Chart | None:
-    curves = {name: _values(rows, column) for column, name in columns}
+def _chart(plan: ChartPlan, rows: Sequence[dict[str, str]]) -> Chart | None:
+    curves = {name: _values(rows, column) for column, name in plan.columns.items()}
     curves = {name: values for name, values in curves.items() if len(values) > 1}
     if not curves:
         return None
@@ -85,14 +146,14 @@ def _chart(
     first, last = min(epochs), max(epochs)
 
     def x(epoch: float) -> float:
-        return round(LEFT + (epoch - first) / (last - first) * (WIDTH - LEFT - RIGHT), 1)
+        return round(LEFT + (epoch - first) / (last - first or 1) * (WIDTH - LEFT - RIGHT), 1)
 
     def y(value: float) -> float:
         share = (value - marks[0]) / (marks[-1] - marks[0])
         return round(HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM), 1)
 
     def text(value: float) -> str:
-        return f"{100 * value:.4g}\u202f%" if shares else f"{value:.4g}"
+        return f"{100 * value:.4g}\u202f%" if plan.shares else f"{value:.4g}"
 
     lines = tuple(
         Line(name, place, " ".join(f"{x(epoch)},{y(value)}" for epoch, value in values), text(values[-1][1]))
@@ -100,7 +161,7 @@ def _chart(
     )
     across = tuple(Tick(x(epoch), f"{epoch:g}") for epoch in nice_ticks(first, last, 6) if first <= epoch <= last)
     changes = tuple(Tick(x(epoch), label) for epoch, label in _resolution_changes(rows) if first <= epoch <= last)
-    return Chart(title, lines, across, tuple(Tick(y(value), text(value)) for value in marks), changes)
+    return Chart(plan.title, lines, across, tuple(Tick(y(value), text(value)) for value in marks), changes)
 
 
 def _values(rows: Sequence[dict[str, str]], column: str) -> list[tuple[float, float]]:

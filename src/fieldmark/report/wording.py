@@ -34,6 +34,33 @@ def decimal(value: float, digits: int = 2) -> str:
     return f"{value:.{digits}f}"
 
 
+def significant(value: float, digits: int = 3) -> str:
+    """Write a number with so many digits that count."""
+    return f"{value:#.{digits}g}".rstrip(".")
+
+
+def plural(number: int, one: str, many: str = "") -> str:
+    """Write a number with its noun, such as ``"1 picture"``; ``many`` where an s is not enough."""
+    return f"{count(number)} {one if number == 1 else many or one + 's'}"
+
+
+def enumeration(parts: Sequence[str]) -> str:
+    """Join words as a sentence does: ``"a"``, ``"a and b"``, ``"a, b and c"``."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def initial_weights(weights: str | None) -> str:
+    """Say what a network's weights began with."""
+    if weights is None:
+        return "not recorded"
+    return "none: trained from scratch" if weights == "none" else weights
+
+
+def when(moment: str) -> str:
+    """Write an ISO 8601 time in UTC as people do."""
+    return moment.replace("T", " ").replace("+00:00", " UTC")
+
+
 def readable_names(labels: Sequence[str]) -> dict[str, str]:
     """Return label → the name as a person would write it: ``"009.Brewer_Blackbird"`` → ``"Brewer Blackbird"``.
 
@@ -47,7 +74,7 @@ def readable_names(labels: Sequence[str]) -> dict[str, str]:
 def words_for(result: EvalResult) -> dict[str, str]:
     """Return the sentences of the headline: what was found, in plain words."""
     right = round(result.top1 * result.n)
-    pictures = f"{count(result.n)} picture{'s' if result.n != 1 else ''}"
+    pictures = plural(result.n, "picture")
     leaks = len(result.leaks)
     if not leaks:
         leak_note = "No picture of this split was found in another."

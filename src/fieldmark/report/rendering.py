@@ -1,0 +1,41 @@
+"""From a template and what it shows to a run's report."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from fieldmark.report.wording import count, decimal, percent, significant, sureness
+
+#: Where a run keeps its report, seen from the run's folder.
+REPORT_FILE = "report.html"
+
+
+def write_page(run: Path, template: str, content: Mapping[str, object]) -> Path:
+    """Write a run's report, atomically, and return its path.
+
+    Args:
+        run: the run's folder.
+        template: a file in ``templates``; whatever it shows is escaped.
+        content: name in the template → value; a name that is missing is an error.
+    """
+    page = _environment().get_template(template).render(content)
+    path = run / REPORT_FILE
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(page, encoding="utf-8")
+    partial.replace(path)
+    return path
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("fieldmark.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        percent=percent, count=count, decimal=decimal, significant=significant, sureness=sureness
+    )
+    return environment
