@@ -70,18 +70,15 @@ class ChartPlan:
     shares: bool = False
 
 
+#: The charts before and after those of the loss's terms.
 LOSS = ChartPlan("Loss", {"train_loss": "training", "val_loss": "validation"})
+ACCURACY = ChartPlan("Accuracy on validation pictures", {"val_top1": "validation"}, shares=True)
 
-#: The charts of a recogniser's training.
-RECOGNITION_CHARTS = (
-    LOSS,
-    ChartPlan("Accuracy on validation pictures", {"val_top1": "validation"}, shares=True),
-)
-
-#: Term of an autoencoder's loss → its chart's title. A term that is not named here is called as its column.
+#: Term of a loss, as its column is called → its chart's title; another term is called as its column.
 TERM_TITLES = {
     "pixels": "Error of the hidden pixels",
     "features": "Distance from the target network's features",
+    "classification": "Loss of telling classes apart",
     "reconstruction": "Reconstruction error",
     "divergence": "Divergence of the code from its prior",
     "token_accuracy": "Tokens written right",
@@ -92,47 +89,35 @@ _SHARES = frozenset({"token_accuracy"})
 
 #: The columns of log.csv that are no terms of a loss.
 _NO_TERMS = frozenset(
-    {"epoch", "stage", "resolution", "learning_rate", "train_loss", "val_loss", "seconds", "images_per_second"}
+    {"epoch", "stage", "resolution", "learning_rate", "seconds", "images_per_second", *LOSS.columns, *ACCURACY.columns}
 )
 
 
-def read_curves(path: Path, plans: Sequence[ChartPlan] = RECOGNITION_CHARTS) -> tuple[Chart, ...]:
-    """Read a run's log and return the planned charts that it has values for; none where there is no log."""
-    return _charts(plans, _rows(path))
+def read_curves(path: Path) -> tuple[Chart, ...]:
+    """Read a run's log and return the charts that it has values for; none where there is no log.
 
-
-def read_pretraining_curves(path: Path) -> tuple[Chart, ...]:
-    """Read a pretraining's log and return the chart of its loss and one of each term of it.
-
-    Every column that is none of the fixed ones is a term; a term that is the whole loss is left out.
+    Every column that is none of the fixed ones is a term of the loss and gets a chart, unless it is the whole loss.
     """
-    rows = _rows(path)
+    if not path.is_file():
+        return ()
+    with path.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
     loss = _values(rows, "train_loss")
     terms = [column for column in rows[0] if column and column not in _NO_TERMS] if rows else []
-    plans = [
-        ChartPlan(TERM_TITLES.get(term, term.replace("_", " ")), {term: "training"}, shares=term in _SHARES)
-        for term in terms
-        if not _same(_values(rows, term), loss)
-    ]
-    return _charts([LOSS, *plans], rows)
+    plans = [_term(column) for column in terms if not _same(_values(rows, column), loss)]
+    charts = (_chart(plan, rows) for plan in (LOSS, *plans, ACCURACY))
+    return tuple(chart for chart in charts if chart is not None)
+
+
+def _term(column: str) -> ChartPlan:
+    title = TERM_TITLES.get(column, column.replace("_", " "))
+    return ChartPlan(title, {column: "training"}, shares=column in _SHARES)
 
 
 def _same(curve: Sequence[tuple[float, float]], other: Sequence[tuple[float, float]]) -> bool:
     """Say whether two curves can't be told apart when drawn: the same epochs, values within a thousandth."""
     pairs = zip(curve, other, strict=False)
     return len(curve) == len(other) and all(a[0] == b[0] and math.isclose(a[1], b[1], rel_tol=1e-3) for a, b in pairs)
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    if not path.is_file():
-        return []
-    with path.open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
-
-
-def _charts(plans: Sequence[ChartPlan], rows: Sequence[dict[str, str]]) -> tuple[Chart, ...]:
-    charts = (_chart(plan, rows) for plan in plans)
-    return tuple(chart for chart in charts if chart is not None)
 
 
 def _chart(plan: ChartPlan, rows: Sequence[dict[str, str]]) -> Chart | None:

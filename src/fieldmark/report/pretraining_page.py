@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fieldmark.pretraining_results import RECONSTRUCTIONS, RESULT_FILE, PretrainingResult, Reconstruction
-from fieldmark.report.curves import read_pretraining_curves
+from fieldmark.report.curves import read_curves
 from fieldmark.report.differences import ComparedTexts, compare_texts
 from fieldmark.report.embedding import EmbeddedPicture, embedding
 from fieldmark.report.pretraining_wording import pretraining_facts, pretraining_words
@@ -19,9 +19,6 @@ _SHOWN_AT_ONCE = 6
 #: Width and height of what stands in for a picture that went missing: three panels side by side, or stacked.
 _SIDE_BY_SIDE, _STACKED = (672, 224), (448, 336)
 
-#: Panels narrower than this, in pixels, are enlarged without smoothing.
-_SMALL_PANEL = 64
-
 
 @dataclass(frozen=True, slots=True)
 class ShownReconstruction:
@@ -31,7 +28,6 @@ class ShownReconstruction:
     error: float
     picture: EmbeddedPicture | None
     texts: ComparedTexts | None
-    small: bool
 
 
 def write_pretraining_report(run: Path) -> Path:
@@ -68,7 +64,7 @@ def _content(run: Path, result: PretrainingResult) -> dict[str, object]:
         "feature_names": {features: name for features, (name, _, _) in FEATURES.items()},
         "chance": chance(result),
         "held_out": [names[label] for label in held_out],
-        "curves": read_pretraining_curves(run / "log.csv"),
+        "curves": read_curves(run / "log.csv"),
         "facts": pretraining_facts(result),
         "options": sorted(result.training.items()),
     }
@@ -86,6 +82,5 @@ def _shown(
     """Make one ready to be shown: as a picture with what embeds it, as two texts without."""
     label = None if entry.label is None else names[entry.label]
     if embed is None:
-        return ShownReconstruction(label, entry.error, None, compare_texts(entry.text, entry.rebuilt), small=False)
-    picture = embed(entry.file)
-    return ShownReconstruction(label, entry.error, picture, None, small=picture.width < 3 * _SMALL_PANEL)
+        return ShownReconstruction(label, entry.error, None, compare_texts(entry.text, entry.rebuilt))
+    return ShownReconstruction(label, entry.error, embed(entry.file), None)

@@ -18,7 +18,7 @@ from fieldmark.pretraining_results import (
 )
 from fieldmark.records import BrokenRow, Interval
 from fieldmark.report import write_pretraining_report
-from fieldmark.report.curves import read_pretraining_curves
+from fieldmark.report.curves import read_curves
 from fieldmark.report.differences import MOST_LETTERS, Piece, compare_texts
 from fieldmark.report.embedding import embedding
 from fieldmark.report.probes import best_of, comparisons, probe_table, verdict
@@ -373,7 +373,7 @@ def log(folder: Path, columns: str, *rows: str) -> Path:
 def test_every_term_of_the_loss_gets_a_curve(tmp_path: Path) -> None:
     columns = "pixels,features,token_accuracy,sharp_edges"
     path = log(tmp_path, columns, "0.9,,0.5,0.4,0.25,7", "0.7,0.8,0.4,0.3,0.5,8")
-    charts = read_pretraining_curves(path)
+    charts = read_curves(path)
     assert [chart.title for chart in charts] == [
         "Loss",
         "Error of the hidden pixels",
@@ -389,8 +389,8 @@ def test_every_term_of_the_loss_gets_a_curve(tmp_path: Path) -> None:
 
 def test_a_term_that_is_the_whole_loss_is_drawn_once(tmp_path: Path) -> None:
     path = log(tmp_path, "reconstruction", "0.90001,1,0.9", "0.7,0.8,0.7")
-    assert [chart.title for chart in read_pretraining_curves(path)] == ["Loss"]
-    assert read_pretraining_curves(tmp_path / "none.csv") == ()
+    assert [chart.title for chart in read_curves(path)] == ["Loss"]
+    assert read_curves(tmp_path / "none.csv") == ()
 
 
 def test_a_run_that_was_not_pretrained_is_an_error(tmp_path: Path) -> None:
