@@ -9,6 +9,7 @@ from sklearn import metrics as sk
 from fieldmark.metrics import (
     accuracy_by_rank,
     accuracy_interval,
+    auroc,
     confusion_counts,
     confusion_matrix,
     expected_calibration_error,
@@ -150,3 +151,25 @@ def test_macro_recall_interval_against_drawing_rows(sample: tuple[np.ndarray, np
     found = macro_recall_interval(truth, predicted, resamples=4000)
     assert found.value == pytest.approx(macro_recall(truth, predicted))
     assert [found.low, found.high] == pytest.approx(np.percentile(values, [2.5, 97.5]).tolist(), abs=0.01)
+
+
+def test_auroc_is_that_of_sklearn() -> None:
+    generator = np.random.default_rng(8)
+    positive = generator.random(300) < 0.3
+    for scores in (generator.normal(size=300) + positive, generator.integers(4, size=300) + positive):
+        assert auroc(scores, positive) == pytest.approx(sk.roc_auc_score(positive, scores))
+
+
+def test_auroc_of_known_orders() -> None:
+    positive = np.array([False, False, True, True])
+    assert auroc(np.array([1.0, 2.0, 3.0, 4.0]), positive) == 1
+    assert auroc(np.array([4.0, 3.0, 2.0, 1.0]), positive) == 0
+    assert auroc(np.array([1.0, 3.0, 2.0, 4.0]), positive) == 0.75
+    assert auroc(np.ones(4), positive) == 0.5
+
+
+def test_auroc_needs_both_kinds_and_numbers() -> None:
+    with pytest.raises(ValueError, match="positive and negative"):
+        auroc(np.arange(3.0), np.ones(3, bool))
+    with pytest.raises(ValueError, match="no number"):
+        auroc(np.array([0.0, np.nan]), np.array([True, False]))

@@ -1,5 +1,7 @@
 """Evaluation: one protocol per file, each gives a frozen result and writes it into the run's folder."""
 
 from fieldmark.evaluation.classification import evaluate, evaluate_predictor
+from fieldmark.evaluation.pretraining import evaluate_pretraining
+from fieldmark.evaluation.reference_networks import PretrainedBackbone
 
-__all__ = ["evaluate", "evaluate_predictor"]
+__all__ = ["PretrainedBackbone", "evaluate", "evaluate_predictor", "evaluate_pretraining"]

@@ -15,6 +15,7 @@ from fieldmark.data.reading import read_table
 from fieldmark.data.table import Table
 from fieldmark.errors import DataError
 from fieldmark.evaluation.figures import listed, measure, warnings_for
+from fieldmark.evaluation.folders import replace_folder
 from fieldmark.evaluation.leakage import leaks_from_training, leaks_of
 from fieldmark.evaluation.outcome import Outcome
 from fieldmark.evaluation.pictures import (
@@ -136,7 +137,7 @@ def evaluate_predictor(
     warnings = warnings_for(outcome, split, compared_with_training=checked)
     result = replace(result, broken=broken, warnings=warnings)
     result = _illustrate(result, outcome, images.table, PictureWriter(table.root, partial), seed=seed)
-    _replace_folder(partial, run / PICTURE_FOLDER)
+    replace_folder(partial, run / PICTURE_FOLDER)
     result.save(run)
     return result
 
@@ -216,13 +217,3 @@ def _illustrate(result: EvalResult, outcome: Outcome, table: Table, writer: Pict
         recognised=recognised(outcome, writer, seed=seed),
         leak_pictures=leak_pairs(result.leaks, table, outcome, writer),
     )
-
-
-def _replace_folder(partial: Path, folder: Path) -> None:
-    """Put a finished folder in the place of an older one."""
-    retired = folder.with_name(folder.name + ".retired")
-    shutil.rmtree(retired, ignore_errors=True)
-    if folder.exists():
-        folder.rename(retired)
-    partial.rename(folder)
-    shutil.rmtree(retired, ignore_errors=True)

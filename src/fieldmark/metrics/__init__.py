@@ -11,12 +11,14 @@ from fieldmark.metrics.accuracy import (
 from fieldmark.metrics.bootstrap import accuracy_interval, macro_recall_interval
 from fieldmark.metrics.calibration import expected_calibration_error, negative_log_likelihood
 from fieldmark.metrics.confusion import PairCount, confusion_counts, confusion_matrix, most_confused_pairs
+from fieldmark.metrics.ranking import auroc
 
 __all__ = [
     "PairCount",
     "PerClass",
     "accuracy_by_rank",
     "accuracy_interval",
+    "auroc",
     "confusion_counts",
     "confusion_matrix",
     "expected_calibration_error",
