@@ -69,7 +69,7 @@ def test_the_run_holds_the_autoencoder_the_log_and_pictures(pretrained: tuple[Pa
         "autoencoder.json",
         "weights.safetensors",
     }
-    assert {path.name for path in (run / "reconstructions").glob("epoch-*")} == {"epoch-0001.png", "epoch-0002.png"}
+    assert {path.name for path in (run / "progress").glob("epoch-*")} == {"epoch-0001.png", "epoch-0002.png"}
     assert [row["epoch"] for row in rows(run)] == ["1", "2"]
     assert float(rows(run)[1]["train_loss"]) < float(rows(run)[0]["train_loss"])
 

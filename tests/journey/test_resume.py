@@ -75,7 +75,7 @@ def test_killed_and_resumed_pretraining_gives_the_same_weights(pictures: Path, t
     weights = [run / "autoencoder" / "weights.safetensors" for run in (whole, killed)]
     assert weights[0].read_bytes() == weights[1].read_bytes()
     assert same_logs(whole, killed)
-    drawn = [(run / "reconstructions" / "epoch-0004.png").read_bytes() for run in (whole, killed)]
+    drawn = [(run / "progress" / "epoch-0004.png").read_bytes() for run in (whole, killed)]
     assert drawn[0] == drawn[1]
 
 

@@ -11,7 +11,6 @@ from torch import Tensor
 from fieldmark import metrics
 from fieldmark.data.table import Table
 from fieldmark.evaluation.features import Features, extract_features
-from fieldmark.evaluation.pretraining_inputs import Inputs
 from fieldmark.evaluation.probes import MAP_PROBES, VECTOR_PROBES, tfidf_svm
 from fieldmark.evaluation.probes.folds import stratified_sample
 from fieldmark.evaluation.raw_input import pca_features
@@ -19,10 +18,12 @@ from fieldmark.evaluation.reference_networks import (
     PretrainedBackbone,
     pretrained_encoder,
     untrained_autoencoder,
+    with_statistics,
 )
 from fieldmark.models.autoencoders import Autoencoder
 from fieldmark.models.autoencoders.saved import AutoencoderInfo
 from fieldmark.pretraining_results import ProbeScore
+from fieldmark.training.pretrain_inputs import Inputs
 
 #: Labelled rows that probes learn from, and that they are measured on, at most.
 MAX_ROWS = 10_000
@@ -136,7 +137,8 @@ def compare_features(
     autoencoder, inputs, kind = subject.autoencoder, subject.inputs, subject.autoencoder.input_kind
     places = np.concatenate([rows.train.places, rows.evaluated.places])
     further = None if baseline is None else pretrained_encoder(baseline, subject.info, kind)  # fail before the work
-    features = extract_features(autoencoder.encode, inputs, places)
+    settled = with_statistics(autoencoder, _norm_batches(subject, rows))
+    features = extract_features(settled.encode, inputs, places)
     shape = features.shape
     yield from _read("pretrained", features, rows, subject.seed)
     del features  # maps are large: one kind of them at a time

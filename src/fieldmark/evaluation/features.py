@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from fieldmark.errors import BundleError
-from fieldmark.evaluation.pretraining_inputs import Inputs
+from fieldmark.training.pretrain_inputs import Inputs
 
 #: Cells per side that a kept map has at most; probes grow slow beyond. Larger maps are averaged.
 MAX_CELLS = 8

@@ -17,7 +17,7 @@ from fieldmark.evaluation.comparison import (
     count_sources,
 )
 from fieldmark.evaluation.figures import listed
-from fieldmark.evaluation.pretraining_inputs import build_inputs, trained_rows
+from fieldmark.evaluation.pretraining_inputs import build_inputs
 from fieldmark.evaluation.reconstructions import show_reconstructions
 from fieldmark.evaluation.reference_networks import PretrainedBackbone
 from fieldmark.evaluation.unseen import Unseen, measure_unseen, outlier_score
@@ -25,11 +25,11 @@ from fieldmark.models.autoencoders import spec_to_json
 from fieldmark.models.autoencoders.saved import AutoencoderInfo, find_autoencoder, load_autoencoder
 from fieldmark.pretraining_results import OutlierScore, PretrainingResult, ProbeScore, Reconstruction
 from fieldmark.records import Progress
+from fieldmark.training.pretrain_rows import HELD_OUT_SEPARATOR
 from fieldmark.training.run_folder import TABLE_FILE
 
-#: The option of a pretraining that names the classes which were left out, and what stands between them.
+#: What a saved autoencoder keeps of its training: the classes that were left out.
 HELD_OUT_OPTION = "held_out_classes"
-HELD_OUT_SEPARATOR = "|"
 
 
 def evaluate_pretraining(
@@ -89,15 +89,14 @@ def _result(
 ) -> PretrainingResult:
     table, info = subject.inputs.table, subject.info
     held_out = held_out_classes(info)
-    trained = trained_rows(table, held_out)
     outliers = outlier_score(unseen, table.frame["label"][unseen.places.tolist()].to_list(), held_out)
     return PretrainingResult(
         autoencoder=str(spec_to_json(info.spec)["autoencoder"]),
         modality=info.modality,
         fingerprint=table.fingerprint(),
-        rows=len(trained),
-        unlabelled=trained.frame["label"].null_count(),
-        epochs=int(_number(info, "epochs") or 0),
+        rows=int(_number(info, "rows") or 0),
+        unlabelled=int(_number(info, "unlabelled") or 0),
+        epochs=int(_number(info, "epochs_trained") or 0),
         test_error=unseen.test_error,
         probes=probes,
         probe_train=0 if rows is None else len(rows.train),

@@ -1,103 +1,31 @@
-"""What an autoencoder is given of a table: one class per modality, without augmentation.
+"""What a saved autoencoder is given of a table."""
 
-Everything else in evaluation sees ``Inputs`` alone.
-"""
-
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
-import polars as pl
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from fieldmark.augment import normalise
-from fieldmark.data.audio import load_sounds
-from fieldmark.data.cache import cache_images
 from fieldmark.data.table import Table
-from fieldmark.data.tokens import PADDING, load_tokenizer
-from fieldmark.errors import BundleError, DataError
-from fieldmark.models.autoencoders import pad_frames
+from fieldmark.data.tokens import load_tokenizer
+from fieldmark.errors import BundleError
 from fieldmark.models.autoencoders.contract import InputKind
 from fieldmark.models.autoencoders.saved import TOKENIZER_FILE, AutoencoderInfo
-from fieldmark.models.spectrogram import LogMel
-from fieldmark.records import BrokenRow, Preprocessing, Progress
+from fieldmark.records import Preprocessing, Progress
+from fieldmark.training.pretrain_inputs import (
+    Inputs,
+    PictureInputs,
+    SoundInputs,
+    TextInputs,
+    picture_inputs,
+    sound_inputs,
+    text_inputs,
+)
 
+Channels = tuple[float, float, float]
 
-class Inputs(Protocol):
-    """The usable rows of a table, as batches for an autoencoder.
-
-    Attributes:
-        table: the usable rows.
-        broken: the rows that were left out.
-    """
-
-    @property
-    def table(self) -> Table:
-        """The usable rows."""
-        ...
-
-    @property
-    def broken(self) -> tuple[BrokenRow, ...]:
-        """The rows that were left out."""
-        ...
-
-    def batch(self, places: NDArray[np.int64]) -> Tensor:
-        """Return the samples at some places of ``table``, as the autoencoder's ``input_kind`` says."""
-        ...
-
-
-@dataclass(frozen=True)
-class PictureInputs:
-    """Pictures, fitted and cached."""
-
-    table: Table
-    broken: tuple[BrokenRow, ...]
-    pixels: NDArray[np.uint8]
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    grey: bool
-
-    def batch(self, places: NDArray[np.int64]) -> Tensor:
-        """Return pictures (B, 3, R, R), or (B, 1, R, R) where they are grey."""
-        pixels = torch.from_numpy(np.ascontiguousarray(self.pixels[places]))
-        x = normalise(pixels, self.mean, self.std)
-        return x.mean(1, keepdim=True) if self.grey else x.contiguous(memory_format=torch.channels_last)
-
-
-@dataclass(frozen=True)
-class SoundInputs:
-    """Sounds, in memory; frames are made batch by batch."""
-
-    table: Table
-    broken: tuple[BrokenRow, ...]
-    samples: tuple[NDArray[np.float32], ...]
-    log_mel: LogMel
-    mean: Tensor
-    std: Tensor
-
-    def batch(self, places: NDArray[np.int64]) -> Tensor:
-        """Return standardised frames (B, T, F), NaN after each sound's end."""
-        waves = [torch.from_numpy(self.samples[place]) for place in places]
-        return pad_frames([(self.log_mel(wave[None])[0] - self.mean) / self.std for wave in waves])
-
-
-@dataclass(frozen=True)
-class TextInputs:
-    """Texts as token ids."""
-
-    table: Table
-    ids: NDArray[np.int64]
-    broken: tuple[BrokenRow, ...] = ()
-
-    def batch(self, places: NDArray[np.int64]) -> Tensor:
-        """Return token ids (B, T), T being the longest text's, the padding id after each one's end."""
-        ids = self.ids[places]
-        longest = max(int((ids != PADDING).sum(1).max(initial=0)), 1)
-        return torch.from_numpy(np.ascontiguousarray(ids[:, :longest]))
+#: Leaves values in 0..1 as they are.
+_NO_MEAN, _NO_STD = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 
 
 def build_inputs(
@@ -132,51 +60,41 @@ def build_inputs(
     raise BundleError(f"There is no modality {info.modality!r}.", "Pretrain again with this version.")
 
 
-def trained_rows(table: Table, held_out: Sequence[str]) -> Table:
-    """Keep the rows that an autoencoder is trained on: of the training split or of none, but no held-out class."""
-    kept = (pl.col("split") == "train").fill_null(True) & ~pl.col("label").is_in(list(held_out)).fill_null(False)
-    return table.where(kept)
+def normalisation(info: AutoencoderInfo, kind: InputKind) -> tuple[Channels, Channels]:
+    """Return mean and standard deviation per RGB channel of the pictures that an autoencoder takes.
+
+    Raises:
+        BundleError: ``info`` does not tell.
+    """
+    preprocessing = _preprocessing(info)
+    return (preprocessing.mean, preprocessing.std) if kind == "normalised" else (_NO_MEAN, _NO_STD)
 
 
 def pictures_in_unit(x: Tensor, info: AutoencoderInfo, kind: InputKind) -> Tensor:
     """Turn pictures (B, 3 or 1, H, W), as a network takes them, into RGB pictures (B, 3, H, W) in 0..1."""
-    if kind == "normalised":
-        preprocessing = _preprocessing(info)
-        x = x * x.new_tensor(preprocessing.std).view(1, 3, 1, 1) + x.new_tensor(preprocessing.mean).view(1, 3, 1, 1)
-    return x.clamp(0, 1).expand(-1, 3, -1, -1)
+    mean, std = (x.new_tensor(values).view(1, 3, 1, 1) for values in normalisation(info, kind))
+    return (x * std + mean).clamp(0, 1).expand(-1, 3, -1, -1)
 
 
 def _pictures(
     table: Table, info: AutoencoderInfo, kind: InputKind, cache: Path, progress: Progress | None
 ) -> PictureInputs:
-    preprocessing = _preprocessing(info)
-    images = cache_images(table, preprocessing, cache, progress=progress)
-    mean, std = preprocessing.mean, preprocessing.std
-    if kind == "unit":
-        mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
-    return PictureInputs(images.table, images.broken, images.pixels, mean, std, info.channels == 1)
+    mean, std = normalisation(info, kind)
+    preprocessing = replace(_preprocessing(info), mean=mean, std=std)
+    return picture_inputs(table, preprocessing, cache, channels=info.channels, progress=progress)
 
 
 def _sounds(table: Table, info: AutoencoderInfo, progress: Progress | None) -> SoundInputs:
     if info.log_mel is None or not info.frame_mean or not info.frame_std:
         raise BundleError("The autoencoder does not say how sounds become frames.", "Pretrain again.")
-    sounds = load_sounds(table, info.log_mel.sample_rate, progress=progress)
-    return SoundInputs(
-        sounds.table,
-        sounds.broken,
-        sounds.samples,
-        LogMel(info.log_mel),
-        torch.tensor(info.frame_mean),
-        torch.tensor(info.frame_std),
-    )
+    statistics = torch.tensor(info.frame_mean), torch.tensor(info.frame_std)
+    return sound_inputs(table, info.log_mel, statistics, progress=progress)
 
 
 def _texts(table: Table, info: AutoencoderInfo, folder: Path) -> TextInputs:
-    rows = table.where(pl.col("text").is_not_null())
-    if not len(rows):
-        raise DataError(f"{table.root} has no rows of text.", "Give a data set of texts.")
-    tokenizer = load_tokenizer(folder / TOKENIZER_FILE)
-    return TextInputs(rows, tokenizer.encode(rows.frame["text"].to_list(), max_tokens=info.max_tokens).ids)
+    if info.max_tokens is None:
+        raise BundleError("The autoencoder does not say how long a text may be.", "Pretrain again.")
+    return text_inputs(table, load_tokenizer(folder / TOKENIZER_FILE), info.max_tokens)
 
 
 def _preprocessing(info: AutoencoderInfo) -> Preprocessing:

@@ -10,8 +10,8 @@ from torch.nn import functional
 
 from fieldmark.errors import ConfigError
 from fieldmark.evaluation.features import BATCH, Features, FeatureShape, shrink
-from fieldmark.evaluation.pretraining_inputs import Inputs
 from fieldmark.models.autoencoders.contract import InputKind
+from fieldmark.training.pretrain_inputs import Inputs
 
 #: Pictures are averaged down to this side in px at most: 512 components of grocery at 32 px are read as well as those
 #: at 64 px, at a quarter of the time and memory.

@@ -1,7 +1,7 @@
 """Networks that a pretrained one is compared with: itself without training, and one trained on ImageNet."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+import copy
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -9,7 +9,6 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from fieldmark.errors import ModelError
 from fieldmark.evaluation.pretraining_inputs import pictures_in_unit
@@ -17,6 +16,7 @@ from fieldmark.models.autoencoders import Autoencoder, AutoencoderSpec, build_au
 from fieldmark.models.autoencoders.contract import InputKind
 from fieldmark.models.autoencoders.saved import AutoencoderInfo
 from fieldmark.models.backbones import BackboneSpec, build_backbone, load_weights
+from fieldmark.training.norm_statistics import reestimate_statistics
 
 #: Smaller pictures are enlarged, so that the map has at least so many cells a side.
 _FEWEST_CELLS = 2
@@ -51,13 +51,23 @@ def untrained_autoencoder(spec: AutoencoderSpec, batches: Iterable[Tensor], seed
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         autoencoder = build_autoencoder(spec)
-    module = cast("nn.Module", autoencoder)
+    return with_statistics(autoencoder, batches)
+
+
+def with_statistics(autoencoder: Autoencoder, batches: Iterable[Tensor]) -> Autoencoder:
+    """Return a copy of an autoencoder, in evaluation mode, whose batch norms know whole samples.
+
+    A masked autoencoder was trained on samples with holes, whose statistics are others.
+
+    Args:
+        autoencoder: stays as it is.
+        batches: inputs of training rows.
+    """
+    copied = copy.deepcopy(autoencoder)
+    module = cast("nn.Module", copied)
     module.eval()
-    with _counting_statistics(module) as norms, torch.no_grad():
-        for batch in batches if norms else ():
-            if len(batch) > 1:  # of one sample a channel may hold one value alone, which has no variance
-                autoencoder.encode(batch)
-    return autoencoder
+    reestimate_statistics(module, copied.encode, batches)
+    return copied
 
 
 def pretrained_encoder(
@@ -95,20 +105,3 @@ def pretrained_encoder(
         return backbone.forward_features(((unit - mean) / std).contiguous(memory_format=torch.channels_last))
 
     return encode
-
-
-@contextmanager
-def _counting_statistics(module: nn.Module) -> Iterator[list[_BatchNorm]]:
-    """Let batch norms average the statistics of all batches to come; nothing else trains."""
-    norms = [layer for layer in module.modules() if isinstance(layer, _BatchNorm) and layer.track_running_stats]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # a plain average over batches
-        norm.train()
-    try:
-        yield norms
-    finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
-            norm.eval()

@@ -32,7 +32,7 @@ def reestimate_statistics(module: nn.Module, forward: Callable[[Tensor], Tensor]
         layer.train()
     seen = 0
     for batch in batches:
-        if len(batch) < 2 and seen:
+        if len(batch) < 2:  # of one sample a channel may hold one value alone, which has no variance
             continue
         forward(batch)
         seen += len(batch)

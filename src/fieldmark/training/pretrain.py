@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from lightning.fabric import Fabric
 
@@ -13,8 +14,7 @@ from fieldmark.data.reading import read_table
 from fieldmark.data.table import Table
 from fieldmark.models.autoencoders import Autoencoder, AutoencoderSpec
 from fieldmark.models.autoencoders.saved import FOLDER, TOKENIZER_FILE, AutoencoderInfo, save_autoencoder
-from fieldmark.pretraining_results import RECONSTRUCTIONS
-from fieldmark.records import BrokenRow
+from fieldmark.records import BrokenRow, Preprocessing
 from fieldmark.training.checkpoint import TrainingState
 from fieldmark.training.loop import Loop
 from fieldmark.training.observer import SilentObserver, TrainObserver
@@ -27,20 +27,22 @@ from fieldmark.training.pretrain_assembly import (
     recorded_inputs,
 )
 from fieldmark.training.pretrain_config import PretrainConfig
+from fieldmark.training.pretrain_inputs import SoundInputs
 from fieldmark.training.pretrain_rows import HELD_OUT_SEPARATOR, PretrainRows, choose_rows
 from fieldmark.training.pretrain_spec import autoencoder_spec
 from fieldmark.training.pretrain_task import RebuiltBatch
 from fieldmark.training.processes import make_fabric
 from fieldmark.training.reconstruction_pictures import (
+    Pixels,
+    Reconstructions,
     below,
-    beside,
-    picture_panels,
+    draw_pictures,
+    draw_sounds,
     reconstruct,
     save_picture,
-    sound_panels,
     text_lines,
 )
-from fieldmark.training.run_folder import check_run, make_run
+from fieldmark.training.run_folder import PROGRESS, check_run, make_run
 from fieldmark.training.schedule import deadline_of
 
 
@@ -110,7 +112,7 @@ def pretrain(
     if fabric.global_rank == 0:
         make_run(out, config, table)
     fabric.barrier()
-    draw = _drawing(fabric, autoencoder, material, rows, config.seed, out / RECONSTRUCTIONS)
+    draw = _drawing(fabric, autoencoder, material, rows, config.seed, out / PROGRESS)
     task = make_pretrain_task(fabric, config, autoencoder, material, rows, draw)
     state = Loop[RebuiltBatch](fabric, config, task, out, hears).run(deadline_of(config.time_limit, started))
     if fabric.global_rank == 0:
@@ -178,11 +180,14 @@ def _drawing(
             lines = [{"given": given, "rebuilt": rebuilt} for given, rebuilt in text_lines(found, material.tokenizer)]
             folder.mkdir(parents=True, exist_ok=True)
             path.with_suffix(".json").write_text(json.dumps(lines, indent=1, ensure_ascii=False), encoding="utf-8")
-        elif material.preprocessing is not None:
-            save_picture(
-                path.with_suffix(".png"), below([beside(row) for row in picture_panels(found, material.preprocessing)])
-            )
         else:
-            save_picture(path.with_suffix(".png"), below([below(row) for row in sound_panels(found)]))
+            save_picture(path.with_suffix(".png"), below(_panels(material, found)))
 
     return draw
+
+
+def _panels(material: Material, found: Reconstructions) -> list[Pixels]:
+    if isinstance(material.inputs, SoundInputs):
+        return draw_sounds(found, material.inputs.mean, material.inputs.std)
+    preprocessing = cast("Preprocessing", material.preprocessing)  # of pictures there always is one
+    return draw_pictures(found, preprocessing.mean, preprocessing.std)

@@ -12,21 +12,31 @@ from torch import Tensor
 
 from fieldmark.data.tokens import Tokenizer
 from fieldmark.models.autoencoders import Autoencoder
-from fieldmark.records import Preprocessing
 
 Pixels = npt.NDArray[np.uint8]
+Channels = tuple[float, float, float]
 
-#: Between the panels of a picture, in pixels, and its colour.
-GAP, GAP_COLOR = 4, 255
+#: Panels with a longer side below this many px are enlarged pixel by pixel.
+PANEL = 128
 
-#: A panel's smallest side in pixels: smaller pictures are enlarged by a whole factor.
-_SMALLEST_SIDE = 96
+#: White px between spectrograms.
+_GAP = 4
 
-#: Colours of quiet to loud: dark blue, magenta, orange, pale yellow; even steps look evenly far apart.
-_LOUDNESS = np.array([(8, 12, 40), (84, 20, 110), (187, 55, 84), (249, 142, 9), (252, 255, 164)], np.float64)
-
-#: Standard deviations of a band that a spectrogram's colours span, either way.
-_SPAN = 2.5
+#: Nine colours, evenly spaced, of viridis (S. van der Walt and N. Smith, 2015; CC0): its lightness grows evenly.
+_VIRIDIS = np.array(
+    [
+        (68, 1, 84),
+        (71, 45, 123),
+        (59, 82, 139),
+        (44, 114, 142),
+        (33, 145, 140),
+        (40, 174, 128),
+        (94, 201, 98),
+        (173, 220, 48),
+        (253, 231, 37),
+    ],
+    np.float64,
+)
 
 
 @dataclass(frozen=True)
@@ -50,28 +60,56 @@ def reconstruct(autoencoder: Autoencoder, x: Tensor, seed: int) -> Reconstructio
     return Reconstructions(x.cpu(), shown.float().cpu(), rebuilt.float().cpu())
 
 
-def picture_panels(found: Reconstructions, preprocessing: Preprocessing) -> list[list[Pixels]]:
-    """Turn reconstructed pictures into pixels.
+def draw_pictures(found: Reconstructions, mean: Channels, std: Channels) -> list[Pixels]:
+    """Draw reconstructed pictures (B, 3 or 1, H, W), three panels each: given, shown, rebuilt.
 
     Args:
-        found: pictures (B, C, H, W).
-        preprocessing: the mean and deviation that were taken out of them.
-
-    Returns:
-        For each picture three panels (H', W', 3): given, shown, rebuilt.
+        found: what to draw.
+        mean: per RGB channel, what was taken out of them.
+        std: per RGB channel, what they were divided by.
     """
-    return [
-        [_pixels(x, preprocessing) for x in row] for row in zip(found.given, found.shown, found.rebuilt, strict=True)
-    ]
+    panels = torch.stack([found.given, found.shown, found.rebuilt], 1).expand(-1, -1, 3, -1, -1)
+    unit = panels * torch.tensor(std).view(3, 1, 1) + torch.tensor(mean).view(3, 1, 1)
+    return [picture_panels(one) for one in unit.permute(0, 1, 3, 4, 2).float().numpy()]
 
 
-def sound_panels(found: Reconstructions) -> list[list[Pixels]]:
-    """Turn reconstructed frames (B, T, F), each band in its own deviations, into spectrograms, low notes below."""
-    rows = []
-    for given, shown, rebuilt in zip(found.given, found.shown, found.rebuilt, strict=True):
-        length = int((~given[:, 0].isnan()).sum())
-        rows.append([_spectrogram(frames[:length]) for frames in (given, shown, rebuilt)])
-    return rows
+def draw_sounds(found: Reconstructions, mean: Tensor, std: Tensor) -> list[Pixels]:
+    """Draw reconstructed frames (B, T, F), three spectrograms each: given, shown, rebuilt.
+
+    Args:
+        found: what to draw; NaN after each sound's end.
+        mean: of each band (F,), what was taken out.
+        std: of each band (F,), what was divided by.
+    """
+    frames = (torch.stack([found.given, found.shown, found.rebuilt], 1).float() * std + mean).numpy()
+    real = ~np.isnan(frames[:, 0, :, 0])
+    return [spectrogram_panels(one[:, steps]) for one, steps in zip(frames, real, strict=True)]
+
+
+def picture_panels(panels: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """Put three RGB pictures (3, H, W, 3) in 0..1 side by side, enlarged where they are small."""
+    return np.concatenate([_enlarged(_bytes(panel)) for panel in panels], axis=1)
+
+
+def spectrogram_panels(panels: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """Draw three spectrograms (3, T, F) below each other, low bands at the bottom, in the colours of the first's range.
+
+    Args:
+        panels: finite numbers.
+    """
+    low, high = float(panels[0].min()), float(panels[0].max())
+    unit = np.clip((panels - low) / (high - low or 1.0), 0, 1)
+    drawn = [_enlarged(viridis(panel.T[::-1])) for panel in unit]
+    gap = np.full((_GAP, drawn[0].shape[1], 3), 255, np.uint8)
+    return np.concatenate([drawn[0], gap, drawn[1], gap, drawn[2]])
+
+
+def viridis(values: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
+    """Turn values (...) in 0..1 into colours (..., 3), from dark blue to yellow."""
+    steps = np.linspace(0, 1, len(_VIRIDIS))
+    channels = [np.interp(values, steps, _VIRIDIS[:, channel]) for channel in range(3)]
+    colours: npt.NDArray[np.uint8] = np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
+    return colours
 
 
 def text_lines(found: Reconstructions, tokenizer: Tokenizer) -> list[tuple[str, str]]:
@@ -81,16 +119,10 @@ def text_lines(found: Reconstructions, tokenizer: Tokenizer) -> list[tuple[str, 
     return list(zip(given, rebuilt, strict=True))
 
 
-def beside(panels: Sequence[Pixels]) -> Pixels:
-    """Put panels of one height side by side."""
-    gap = np.full((panels[0].shape[0], GAP, 3), GAP_COLOR, np.uint8)
-    return np.concatenate([piece for panel in panels for piece in (panel, gap)][:-1], 1)
-
-
 def below(panels: Sequence[Pixels]) -> Pixels:
     """Put panels below each other; narrower ones are filled up on the right."""
     width = max(panel.shape[1] for panel in panels)
-    gap = np.full((GAP, width, 3), GAP_COLOR, np.uint8)
+    gap = np.full((_GAP, width, 3), 255, np.uint8)
     wide = [np.pad(panel, ((0, 0), (0, width - panel.shape[1]), (0, 0)), constant_values=255) for panel in panels]
     return np.concatenate([piece for panel in wide for piece in (panel, gap)][:-1], 0)
 
@@ -103,17 +135,12 @@ def save_picture(path: Path, pixels: Pixels) -> None:
     partial.replace(path)
 
 
-def _pixels(x: Tensor, preprocessing: Preprocessing) -> Pixels:
-    colors = x.expand(3, -1, -1)
-    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (preprocessing.mean, preprocessing.std))
-    scaled = ((colors * std + mean) * 255).round().clamp(0, 255).to(torch.uint8)
-    factor = max(1, -(-_SMALLEST_SIDE // x.shape[-1]))
-    return scaled.permute(1, 2, 0).numpy().repeat(factor, 0).repeat(factor, 1)
+def _bytes(unit: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
+    pixels: npt.NDArray[np.uint8] = np.rint(np.clip(unit, 0, 1) * 255).astype(np.uint8)
+    return pixels
 
 
-def _spectrogram(frames: Tensor) -> Pixels:
-    levels = ((frames.nan_to_num().clamp(-_SPAN, _SPAN) / _SPAN + 1) / 2).numpy().T[::-1]  # (F, T), low notes below
-    place = levels * (len(_LOUDNESS) - 1)
-    colors = np.stack([np.interp(place, np.arange(len(_LOUDNESS)), channel) for channel in _LOUDNESS.T], -1)
-    factor = max(1, -(-_SMALLEST_SIDE // levels.shape[0]))
-    return colors.round().astype(np.uint8).repeat(factor, 0).repeat(factor, 1)
+def _enlarged(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Repeat pixels (H, W, 3) so that the longer side has ``PANEL`` px or more."""
+    factor = -(-PANEL // max(pixels.shape[:2]))
+    return pixels.repeat(factor, axis=0).repeat(factor, axis=1)

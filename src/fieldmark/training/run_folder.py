@@ -13,6 +13,9 @@ LOG_FILE = "log.csv"
 CHECKPOINTS = "checkpoints"
 BUNDLE = "bundle"
 
+#: What a pretraining rebuilds, drawn every few epochs.
+PROGRESS = "progress"
+
 #: Options that may differ when a run is taken up again.
 _MAY_CHANGE = ("time_limit",)
 

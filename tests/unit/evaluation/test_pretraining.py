@@ -84,7 +84,15 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Table:
     return make_table(rows_of("path", draw), root, reader="test", classes=CLASSES)
 
 
-TRAINING = {"epochs": 3, "seed": 5, "cpu_hours": 0.25, "weights": "none", "held_out_classes": "blue"}
+TRAINING = {
+    "rows": 16,
+    "unlabelled": UNLABELLED,
+    "epochs_trained": 3,
+    "seed": 5,
+    "cpu_hours": 0.25,
+    "weights": "none",
+    "held_out_classes": "blue",
+}
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +202,8 @@ def test_without_a_test_split_validation_is_measured(pictures: Table, tmp_path: 
 
 def test_without_labels_nothing_is_probed(pictures: Table, tmp_path: Path) -> None:
     spec = DenseSpec((144, 32, 8))
-    info = AutoencoderInfo(spec, preprocessing=Preprocessing(12), channels=1)
+    told = {"rows": len(pictures), "unlabelled": len(pictures)}
+    info = AutoencoderInfo(spec, preprocessing=Preprocessing(12), channels=1, training=told)
     bare = pictures.frame.with_columns(label=pl.lit(None, pl.String), split=pl.lit(None, pl.String))
     run = save_run(tmp_path / "run", Table(bare, pictures.root), spec, info)
     result = evaluate_pretraining(run, cache=tmp_path / "cache")
@@ -238,7 +247,7 @@ def test_sounds(tmp_path: Path) -> None:
         log_mel=LogMelSpec(n_mels=20),
         frame_mean=(-8.0,) * 20,
         frame_std=(3.0,) * 20,
-        training={"held_out_classes": "red|blue"},
+        training={"held_out_classes": "red|blue", "rows": TRAIN + UNLABELLED},
     )
     run = save_run(tmp_path / "run", table, spec, info)
     result = evaluate_pretraining(run, cache=tmp_path / "cache")

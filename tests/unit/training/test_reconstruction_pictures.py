@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fieldmark.evaluation.reconstructions import PANEL, picture_panels, spectrogram_panels, viridis
+from fieldmark.training.reconstruction_pictures import PANEL, picture_panels, spectrogram_panels, viridis
 
 
 def test_pictures_lie_side_by_side_and_small_ones_are_enlarged() -> None:
