@@ -9,7 +9,8 @@ The tree::
     ├── ConfigError           an option, name or value that isn't valid
     ├── ModelError            a network or its weights that can't be had
     ├── TrainingError         a training run that can't go on
-    └── BundleError           a run or bundle that can't be read
+    ├── BundleError           a run or bundle that can't be read
+    └── ExportError           a file of another library that can't be written, or gives other outputs
 
 Every message says what is wrong; ``cure`` says what to do about it.
 """
@@ -61,6 +62,10 @@ class TrainingError(FieldmarkError):
 
 class BundleError(FieldmarkError):
     """A run or bundle that can't be read."""
+
+
+class ExportError(FieldmarkError):
+    """A file of another library that can't be written, or that gives other outputs."""
 
 
 #: Names that an error lists in full; of more than these it shows the nearest.

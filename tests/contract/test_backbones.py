@@ -16,7 +16,15 @@ SPECS = {
     "vit": BackboneSpec("vit_tiny_patch16_224", {"depth": 1, "embed_dim": 24, "dynamic_img_size": True}),
     "channels last": BackboneSpec("convnext_atto", {"depths": (1, 1, 1, 1), "dims": (8, 8, 16, 16)}),
     "torchvision": BackboneSpec("torchvision:squeezenet1_0"),
+    "conv encoder": BackboneSpec("fieldmark:conv", {"channels": 1, "widths": (8, 16), "code_dim": 6}),
+    "dense encoder": BackboneSpec("fieldmark:dense", {"sizes": (64 * 64, 12, 9, 6)}),
+    "encoder of layers": BackboneSpec(
+        "fieldmark:layers", {"layers": "conv 8 3 2 same bias, norm 0.001, relu, conv 6 3 2 valid bias"}
+    ),
 }
+
+#: Backbones that take one size only.
+ONE_SIZE = {"dense encoder": 64}
 
 
 @pytest.fixture(scope="module", params=SPECS, ids=list(SPECS))
@@ -26,7 +34,14 @@ def backbone(request: pytest.FixtureRequest) -> Backbone:
 
 
 @pytest.mark.parametrize("side", [64, 96])
-def test_features_have_the_stated_shape_and_gradients(backbone: Backbone, side: int) -> None:
+def test_features_have_the_stated_shape_and_gradients(
+    backbone: Backbone, side: int, request: pytest.FixtureRequest
+) -> None:
+    name = request.node.callspec.params["backbone"]
+    if ONE_SIZE.get(name, side) != side:
+        with pytest.raises(ConfigError, match=f"{ONE_SIZE[name]} px"):
+            backbone.forward_features(torch.randn(2, 3, side, side))
+        return
     backbone.train()
     features = backbone.forward_features(torch.randn(2, 3, side, side))
     assert features.shape[:2] == (2, backbone.feature_dim)
@@ -48,7 +63,8 @@ def test_a_picture_alone_gives_what_it_gives_in_a_batch(backbone: Backbone) -> N
 
 def test_preprocessing_is_complete(backbone: Backbone) -> None:
     assert backbone.preprocessing.resolution >= 32
-    assert all(0 < value < 1 for value in (*backbone.preprocessing.mean, *backbone.preprocessing.std))
+    assert all(0 <= value < 1 for value in backbone.preprocessing.mean)
+    assert all(0 < value <= 1 for value in backbone.preprocessing.std)
 
 
 def test_saved_weights_come_back(backbone: Backbone, tmp_path: Path) -> None:

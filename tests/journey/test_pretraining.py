@@ -11,6 +11,8 @@ from safetensors.numpy import load_file
 from typer.testing import CliRunner, Result
 
 from fieldmark.cli.main import app
+from fieldmark.evaluation.probes import attention
+from fieldmark.pretraining_results import PretrainingResult
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -45,7 +47,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def pretrained(pictures: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
     run = tmp_path_factory.mktemp("runs") / "pretrained"
-    return run, invoke("pretrain", pictures, "--out", run, "--cache", cache, *PRETRAINING)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attention, "_STEPS", (40, 40))
+        return run, invoke("pretrain", pictures, "--out", run, "--cache", cache, *PRETRAINING)
 
 
 def rows(run: Path) -> list[dict[str, str]]:
@@ -72,6 +76,22 @@ def test_the_run_holds_the_autoencoder_the_log_and_pictures(pretrained: tuple[Pa
     assert {path.name for path in (run / "progress").glob("epoch-*")} == {"epoch-0001.png", "epoch-0002.png"}
     assert [row["epoch"] for row in rows(run)] == ["1", "2"]
     assert float(rows(run)[1]["train_loss"]) < float(rows(run)[0]["train_loss"])
+
+
+def test_probes_compare_the_features_and_the_report_shows_them(pretrained: tuple[Path, Result]) -> None:
+    run, done = pretrained
+    result = PretrainingResult.load(run)
+    assert {(score.features, score.probe) for score in result.probes} == {
+        (features, probe) for features in ("pretrained", "pca", "untrained") for probe in ("knn", "linear", "attention")
+    }
+    assert (result.rows, result.unlabelled, result.probe_rows) == (60, 8, 24)
+    assert "attention" in done.stdout
+    assert str(run / "report.html") in done.stdout
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "60" in page
+    assert page.count("data:image/png") >= len(result.reconstructions) > 0
+    again = invoke("report", run)
+    assert (again.exit_code, again.stdout.strip()) == (0, str(run / "report.html"))
 
 
 def test_training_begins_from_what_was_learned(
@@ -123,3 +143,30 @@ def test_mistakes_name_the_cure(pretrained: tuple[Path, Result], pictures: Path,
     nothing = invoke("train", pictures, "--out", tmp_path / "c", "--cache", cache, "--init", tmp_path / "nowhere")
     assert (nothing.exit_code, "fieldmark pretrain" in nothing.stderr) == (2, True)
     assert not any((tmp_path / name).exists() for name in "abc")
+
+
+@pytest.mark.parametrize("through_keras", [False, True])
+def test_training_begins_from_a_convolutional_autoencoder_and_from_its_keras_file(
+    pictures: Path, cache: Path, tmp_path: Path, through_keras: bool
+) -> None:
+    small = ["--widths", "8,16", "--code-dim=4", "--resolution=32", "--epochs=1", "--batch-size=8", "--precision=32"]
+    learned = invoke(
+        "pretrain", pictures, "--out", tmp_path / "a", "--cache", cache, "--autoencoder=conv", *small, "--no-evaluate"
+    )
+    assert learned.exit_code == 0, learned.stderr
+    start = tmp_path / "a"
+    if through_keras:
+        pytest.importorskip("keras", reason="Keras isn't installed: pip install 'fieldmark[keras]'")
+        exported = invoke("export", tmp_path / "a", "--format", "keras")
+        assert exported.exit_code == 0, exported.stderr
+        start = Path(exported.stdout.strip())
+    done = invoke(
+        "train",
+        pictures,
+        *("--out", tmp_path / "b", "--cache", cache, "--init", start),
+        *("--learning-rate=1e-9", "--resolution=32", "--epochs=1", "--batch-size=8", "--precision=32", "--no-evaluate"),
+    )
+    assert done.exit_code == 0, done.stderr
+    before = load_file(tmp_path / "a" / "autoencoder" / "weights.safetensors")["encoder.0.0.weight"]
+    after = load_file(tmp_path / "b" / "bundle" / "weights.safetensors")
+    assert any(value.shape == before.shape and np.allclose(value, before, atol=1e-6) for value in after.values())

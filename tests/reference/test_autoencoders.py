@@ -27,8 +27,8 @@ from fieldmark.models.autoencoders.masking import (
     random_masks,
     spread,
 )
-from fieldmark.models.autoencoders.padding import pad_to_multiple
 from fieldmark.models.backbones import BackboneSpec, build_backbone
+from fieldmark.models.layers.padding import pad_to_multiple
 from fieldmark.records import Preprocessing
 
 CNN = BackboneSpec("resnet10t", {"channels": (8, 16, 24, 32)})

@@ -28,7 +28,20 @@ PUBLIC_NAMES = [
     "write_report",
 ]
 #: Each takes a good part of a second or more to import; `fieldmark --help` needs none.
-HEAVY = {"torch", "torchvision", "timm", "lightning", "sklearn", "scipy", "pandas", "datasets", "tensorboard", "jinja2"}
+HEAVY = {
+    "torch",
+    "torchvision",
+    "timm",
+    "lightning",
+    "keras",
+    "h5py",
+    "sklearn",
+    "scipy",
+    "pandas",
+    "datasets",
+    "tensorboard",
+    "jinja2",
+}
 
 
 def _imported_after(code: str) -> set[str]:

@@ -12,6 +12,7 @@ from fieldmark.cli.data_cache import data_cache
 from fieldmark.cli.data_check import data_check
 from fieldmark.cli.demo import demo
 from fieldmark.cli.evaluate import evaluate
+from fieldmark.cli.export import export
 from fieldmark.cli.predict import predict
 from fieldmark.cli.pretrain import pretrain
 from fieldmark.cli.report import report
@@ -121,6 +122,7 @@ _COMMANDS: "tuple[tuple[typer.Typer, str, Callable[..., None]], ...]" = (
     (app, "evaluate", evaluate),
     (app, "predict", predict),
     (app, "report", report),
+    (app, "export", export),
     (data, "check", data_check),
     (data, "cache", data_cache),
 )

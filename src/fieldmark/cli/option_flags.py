@@ -127,14 +127,19 @@ def read_option(text: str) -> tuple[str, OptionValue]:
     raise ConfigError(f"{name} can't be {value}.", "Give a number, a text, true, false, null or a list of numbers.")
 
 
-def _read_channels(value: FlagValue) -> tuple[float, ...]:
+def read_channels(value: FlagValue) -> tuple[float, float, float]:
+    """Read three numbers, such as ``0.485,0.456,0.406``.
+
+    Raises:
+        ConfigError: it is written differently.
+    """
     try:
         numbers = tuple(float(part) for part in str(value).split(","))
     except ValueError:
         numbers = ()
     if len(numbers) != 3:
         raise ConfigError(f"{value!r} is not three numbers.", "Write them like 0.485,0.456,0.406 (red, green, blue).")
-    return numbers
+    return (numbers[0], numbers[1], numbers[2])
 
 
 def _read_sizes(value: FlagValue) -> tuple[int, ...]:
@@ -144,17 +149,22 @@ def _read_sizes(value: FlagValue) -> tuple[int, ...]:
         raise ConfigError(f"{value!r} are no sizes.", "Write whole numbers like 128,64.") from error
 
 
-def _read_options(value: FlagValue) -> dict[str, OptionValue]:
+def read_options(value: FlagValue) -> dict[str, OptionValue]:
+    """Read a list of ``NAME=VALUE``.
+
+    Raises:
+        ConfigError: one is written differently.
+    """
     return dict(read_option(text) for text in value) if isinstance(value, list) else {}
 
 
 _READERS: dict[str, Callable[[FlagValue], object]] = {
-    "backbone_options": _read_options,
-    "feature_options": _read_options,
-    "mean": _read_channels,
-    "std": _read_channels,
-    "feature_mean": _read_channels,
-    "feature_std": _read_channels,
+    "backbone_options": read_options,
+    "feature_options": read_options,
+    "mean": read_channels,
+    "std": read_channels,
+    "feature_mean": read_channels,
+    "feature_std": read_channels,
     "hidden_sizes": _read_sizes,
     "widths": _read_sizes,
     "time_limit": lambda value: read_duration(str(value)),
@@ -164,7 +174,7 @@ _READERS: dict[str, Callable[[FlagValue], object]] = {
 def _parameter(entry: "dataclasses.Field[object]", helps: Mapping[str, str]) -> inspect.Parameter:
     flag, metavar = _WRITTEN.get(entry.name, ("--" + entry.name.replace("_", "-"), None))
     kind: object
-    if _READERS.get(entry.name) is _read_options:
+    if _READERS.get(entry.name) is read_options:
         kind = list[str] | None
     else:
         kind = (str if entry.name in _WRITTEN else entry.type) | None  # type: ignore[operator]

@@ -20,6 +20,18 @@ def pretrain(
     reader: ReaderName = None,
     config: Annotated[Path | None, typer.Option(help="JSON file of these options; flags go over it.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
+    evaluate: Annotated[bool, typer.Option(help="Probe the features and write the report afterwards.")] = True,
+    compare_weights: Annotated[
+        Path | None, typer.Option(help="Safetensors file of a network whose features are probed beside these.")
+    ] = None,
+    compare_backbone: Annotated[str, typer.Option(help="That network's name.")] = "mobilenetv2_100",
+    compare_option: Annotated[
+        list[str] | None, typer.Option(help="Keyword argument of that network; may be repeated.", metavar="NAME=VALUE")
+    ] = None,
+    compare_mean: Annotated[str | None, typer.Option(help="Mean that its weights want.", metavar="R,G,B")] = None,
+    compare_std: Annotated[
+        str | None, typer.Option(help="Standard deviation that its weights want.", metavar="R,G,B")
+    ] = None,
     cache: CacheFolder = None,
     quiet: Quiet = False,
 ) -> None:
@@ -40,6 +52,11 @@ def pretrain(
     terminal = open_terminal(context, quiet)
     options = options_from_flags(PretrainConfig, flags, config)
 
-    from fieldmark.cli.stages import pretrain_run
+    from fieldmark.cli.pretraining_stages import compared_network, evaluate_pretraining_run, pretrain_run
+    from fieldmark.cli.stages import is_first_process
 
-    pretrain_run(terminal, path, out, options, cache=cache_folder(cache), reader=reader, resume=resume)
+    folder = cache_folder(cache)
+    compared = compared_network(compare_weights, compare_backbone, compare_option, compare_mean, compare_std)
+    pretrain_run(terminal, path, out, options, cache=folder, reader=reader, resume=resume)
+    if evaluate and is_first_process():
+        evaluate_pretraining_run(terminal, out, cache=folder, compared=compared)

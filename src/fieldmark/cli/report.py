@@ -13,13 +13,15 @@ def report(
     run: Annotated[Path, typer.Argument(help="The folder of a run that was evaluated.")],
     quiet: Quiet = False,
 ) -> None:
-    """Write a run's report again and print its path.
+    """Write the report of a training or a pretraining again and print its path.
 
     Examples:
       fieldmark report runs/first
     """
     terminal = open_terminal(context, quiet)
 
-    from fieldmark.report import write_report
+    from fieldmark.pretraining_results import RESULT_FILE
+    from fieldmark.report import write_pretraining_report, write_report
 
-    terminal.result(str(write_report(run)))
+    write = write_pretraining_report if (run / RESULT_FILE).is_file() else write_report
+    terminal.result(str(write(run)))

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from fieldmark.records import Progress
     from fieldmark.results import EvalResult
     from fieldmark.training.config import TrainConfig
-    from fieldmark.training.pretrain_config import PretrainConfig
 
 #: Splits to evaluate after training, the best first.
 _EVALUATED = ("test", "val")
@@ -43,7 +42,7 @@ def train_run(
     from fieldmark.training.run_folder import TABLE_FILE
     from fieldmark.training.train import train
 
-    _quieten_lightning()
+    quieten_lightning()
     with RichObserver(terminal) as observer:
         result = train(data, out, config, cache=cache, reader=reader, resume=resume, observer=observer)
     for row in Table.load(out / TABLE_FILE).skipped:
@@ -53,30 +52,7 @@ def train_run(
     terminal.note(f"Trained {epochs} in {in_words(result.seconds)}{accuracy}: {result.run}")
 
 
-def pretrain_run(
-    terminal: Terminal,
-    data: Path,
-    out: Path,
-    config: "PretrainConfig",
-    *,
-    cache: Path,
-    reader: str | None = None,
-    resume: bool = False,
-) -> None:
-    """Pretrain, showing the progress, and tell what it came to; the arguments are those of ``pretrain``."""
-    from fieldmark.cli.observer import RichObserver
-    from fieldmark.training.pretrain import pretrain
-
-    _quieten_lightning()
-    with RichObserver(terminal) as observer:
-        outcome = pretrain(data, out, config, cache=cache, reader=reader, resume=resume, observer=observer)
-    terminal.note(
-        f"Learned from {outcome.rows:,} rows, {outcome.unlabelled:,} of them without a label, in "
-        f"{_count(outcome.epochs, 'epoch')} and {in_words(outcome.seconds)}: {outcome.run}"
-    )
-
-
-def _quieten_lightning() -> None:
+def quieten_lightning() -> None:
     """Keep Lightning from announcing its number format in a line of its own; bar and notes say what matters."""
     for name in ("lightning.fabric", "lightning.pytorch"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -124,7 +100,7 @@ def summary_line(result: "EvalResult") -> str:
     interval = f" (95 % interval {percent(top1.low)} to {percent(top1.high)})" if top1 else ""
     return (
         f"Accuracy on {result.n:,} pictures of split {result.split}: {percent(result.top1)}{interval}, "
-        f"{_count(len(result.leaks), 'leak')} between splits"
+        f"{counted(len(result.leaks), 'leak')} between splits"
     )
 
 
@@ -160,5 +136,6 @@ def _interval(result: "EvalResult", name: str) -> str:
     return f"{percent(found.low)} to {percent(found.high)}" if found else ""
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """Return a number of things in words, such as ``"1 epoch"`` or ``"2,000 epochs"``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,6 +1,6 @@
 """A backbone that was trained before: by reconstruction, or on other labels."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -12,13 +12,18 @@ from torch import Tensor, nn
 from fieldmark.errors import BundleError, ConfigError, ModelError
 from fieldmark.models.autoencoders import Autoencoder, MaskedConvSpec, MaskedViTSpec, build_around
 from fieldmark.models.autoencoders import saved as saved_autoencoder
+from fieldmark.models.autoencoders.encoder import encoder_from_autoencoder
 from fieldmark.models.backbones import Backbone, BackboneSpec
+from fieldmark.models.backbones.keras_encoder import encoder_from_keras
 from fieldmark.models.bundle import WEIGHTS_FILE, find_bundle, read_info, spec_from_json
 from fieldmark.models.recognizer import Recognizer
 from fieldmark.training.config import TrainConfig
 
 #: What comes before the names of a backbone's tensors in a saved run.
 _PREFIX = "backbone."
+
+#: The ending of Keras's files.
+KERAS_SUFFIX = ".keras"
 
 #: The options that a run to begin from decides.
 _DECIDED = ("backbone", "backbone_options", "mean", "std")
@@ -36,7 +41,7 @@ def with_initial_backbone(config: TrainConfig) -> TrainConfig:
     """
     if config.init == "none":
         return config
-    spec = _spec_of(Path(config.init))
+    spec, _ = _read(Path(config.init))
     found = {"backbone": spec.name, "backbone_options": spec.options, "mean": spec.mean, "std": spec.std}
     defaults = TrainConfig()
     for name in _DECIDED:
@@ -54,14 +59,14 @@ def load_initial_backbone(backbone: Backbone, run: Path) -> None:
 
     Args:
         backbone: as ``with_initial_backbone`` named it; filled in place.
-        run: a run of ``fieldmark pretrain`` or ``fieldmark train``.
+        run: a run of ``fieldmark pretrain`` or ``fieldmark train``, or a ``.keras`` file.
 
     Raises:
         BundleError: the weights can't be read.
         ModelError: they belong to another network.
     """
     try:
-        cast("nn.Module", backbone).load_state_dict(_tensors_of(run, _PREFIX))
+        cast("nn.Module", backbone).load_state_dict(_read(run)[1])
     except RuntimeError as error:
         first = str(error).splitlines()[0]
         raise ModelError(f"The backbone of {run} does not fit: {first}", "Train it again with this version.") from error
@@ -74,6 +79,8 @@ def origin_of(run: Path, fingerprint: str) -> str:
         run: the run to begin from.
         fingerprint: of the data to train on now.
     """
+    if run.suffix == KERAS_SUFFIX:
+        return f"encoder in {run.name}"
     if not saved_autoencoder.holds_autoencoder(run):
         return f"recogniser trained on data {read_info(run).data_fingerprint}"
     info = saved_autoencoder.read_autoencoder_info(run)
@@ -96,9 +103,9 @@ def joint_autoencoder(config: TrainConfig, recognizer: Recognizer) -> Autoencode
         if isinstance(spec, MaskedConvSpec | MaskedViTSpec):
             spec = replace(spec, target_dim=0) if isinstance(spec, MaskedConvSpec) else spec
             autoencoder = build_around(spec, backbone)
-            known = cast("nn.Module", autoencoder).state_dict()
-            tensors = {name: tensor for name, tensor in _tensors_of(Path(config.init), "").items() if name in known}
-            cast("nn.Module", autoencoder).load_state_dict(tensors, strict=False)
+            module, before = cast("nn.Module", autoencoder), saved_autoencoder.load_autoencoder(Path(config.init))[0]
+            known, given = module.state_dict(), cast("nn.Module", before).state_dict()
+            module.load_state_dict({name: given[name] for name in known if name in given}, strict=False)
             return autoencoder
     stride = backbone.stride
     block = stride * -(-_SMALLEST_BLOCK // stride)
@@ -106,31 +113,21 @@ def joint_autoencoder(config: TrainConfig, recognizer: Recognizer) -> Autoencode
     return build_around(MaskedConvSpec(own, block=block), backbone)
 
 
-def _spec_of(run: Path) -> BackboneSpec:
-    if saved_autoencoder.holds_autoencoder(run):
-        spec = saved_autoencoder.read_autoencoder_info(run).spec
-        if "backbone" not in {entry.name for entry in fields(spec)}:
-            raise ConfigError(
-                f"The autoencoder in {run} is built around no backbone.",
-                "Pretrain with --autoencoder masked_conv or masked_vit.",
-            )
-        return cast("MaskedConvSpec", spec).backbone
+def _read(start: Path) -> tuple[BackboneSpec, dict[str, Tensor]]:
+    """Read the backbone's spec and tensors of whatever it is that a training may begin from."""
+    if start.suffix == KERAS_SUFFIX:
+        return encoder_from_keras(start)
+    if saved_autoencoder.holds_autoencoder(start):
+        return encoder_from_autoencoder(start)
     try:
-        return spec_from_json(read_info(run).model).backbone
+        spec = spec_from_json(read_info(start).model).backbone
+        path = find_bundle(start) / WEIGHTS_FILE
+        tensors = load_file(path)
     except BundleError as error:
         raise BundleError(
-            f"There is nothing to begin from in {run}: {error.message}",
-            "Give the folder that `fieldmark pretrain --out` or `fieldmark train --out` wrote.",
+            f"There is nothing to begin from in {start}: {error.message}",
+            "Give the folder that `fieldmark pretrain --out` or `fieldmark train --out` wrote, or a .keras file.",
         ) from error
-
-
-def _tensors_of(run: Path, prefix: str) -> dict[str, Tensor]:
-    if saved_autoencoder.holds_autoencoder(run):
-        path = saved_autoencoder.find_autoencoder(run) / saved_autoencoder.WEIGHTS_FILE
-    else:
-        path = find_bundle(run) / WEIGHTS_FILE
-    try:
-        tensors = load_file(path)
     except (OSError, safetensors.SafetensorError) as error:
-        raise BundleError(f"{path} can't be read: {error}.", "Train or copy the run again.") from error
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+        raise BundleError(f"{start} can't be read: {error}.", "Train or copy the run again.") from error
+    return spec, {name.removeprefix(_PREFIX): value for name, value in tensors.items() if name.startswith(_PREFIX)}

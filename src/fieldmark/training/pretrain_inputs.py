@@ -100,7 +100,8 @@ class PictureInputs:
     def batch(self, places: _Places, generator: torch.Generator | None = None) -> Tensor:
         """Return pictures (B, channels, R, R), float32."""
         if self._ready is not None and (generator is None or self.augment is None):
-            return self._ready[torch.from_numpy(places)].to(torch.float32).div_(255)
+            # Several times faster than indexing, which copies value by value.
+            return self._ready.index_select(0, torch.from_numpy(places)).to(torch.float32).div_(255)
         pixels = torch.from_numpy(np.ascontiguousarray(self.images.pixels[places]))
         if generator is not None and self.augment is not None:
             x = self.augment(pixels, generator)

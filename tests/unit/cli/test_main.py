@@ -12,7 +12,7 @@ import fieldmark
 from fieldmark.cli import main as entry
 from fieldmark.errors import DataError
 
-COMMANDS = ["demo", "train", "evaluate", "predict", "report", "data check", "data cache"]
+COMMANDS = ["demo", "train", "evaluate", "predict", "report", "export", "data check", "data cache"]
 
 
 def raising(error: BaseException) -> typer.Typer:

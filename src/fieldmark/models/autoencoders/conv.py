@@ -6,12 +6,11 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from fieldmark.errors import ConfigError
 from fieldmark.models.autoencoders.bottleneck import Bottleneck, PlainBottleneck
 from fieldmark.models.autoencoders.contract import CodeKind, InputKind, Terms, evaluating
 from fieldmark.models.autoencoders.corruption import Corruption, NoCorruption
-from fieldmark.models.autoencoders.padding import pad_to_multiple
 from fieldmark.models.autoencoders.pixel_losses import PixelLoss, bernoulli_loss
+from fieldmark.models.layers import doubling_stage, halving_layers, pad_to_multiple
 
 
 class ConvAutoencoder(nn.Module):
@@ -45,19 +44,14 @@ class ConvAutoencoder(nn.Module):
         pixel_loss: PixelLoss = bernoulli_loss,
     ) -> None:
         super().__init__()
-        if not widths:
-            raise ConfigError(
-                "A convolutional autoencoder needs at least one stage.", "Give its widths, such as 32, 64."
-            )
         self._bottleneck = bottleneck or PlainBottleneck()
         self._corruption = corruption or NoCorruption()
         self._pixel_loss = pixel_loss
         self.code_dim = code_dim
         self.stride = 2 ** len(widths)
-        stages = [_down(inputs, outputs) for inputs, outputs in pairwise([channels, *widths])]
-        self.encoder = nn.Sequential(*stages, nn.Conv2d(widths[-1], code_dim * self._bottleneck.inputs_per_code, 1))
+        self.encoder = halving_layers(channels, widths, code_dim * self._bottleneck.inputs_per_code)
         back = [*widths[::-1], widths[0]]
-        rises = [_up(inputs, outputs) for inputs, outputs in pairwise(back)]
+        rises = [doubling_stage(inputs, outputs) for inputs, outputs in pairwise(back)]
         self.decoder = nn.Sequential(
             nn.Conv2d(code_dim, widths[-1], 1), nn.ReLU(), *rises, nn.Conv2d(widths[0], channels, 3, padding=1)
         )
@@ -93,19 +87,3 @@ class ConvAutoencoder(nn.Module):
         with evaluating(self):
             rebuilt = self.decode(self.encode(x))[..., : x.shape[-2], : x.shape[-1]]
             return (rebuilt.float() - x).square().flatten(1).mean(1)
-
-
-def _down(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
-    )
-
-
-def _up(inputs: int, outputs: int) -> nn.Sequential:
-    # Nearest upsampling and a convolution leave no checkerboard, unlike transposed convolutions (Odena et al. 2016).
-    return nn.Sequential(
-        nn.Upsample(scale_factor=2),
-        nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(),
-    )

@@ -1,7 +1,6 @@
 """The dense autoencoder: fully connected layers down to a short code and back."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +10,7 @@ from fieldmark.models.autoencoders.bottleneck import Bottleneck, PlainBottleneck
 from fieldmark.models.autoencoders.contract import CodeKind, InputKind, Terms, evaluating
 from fieldmark.models.autoencoders.corruption import Corruption, NoCorruption
 from fieldmark.models.autoencoders.pixel_losses import PixelLoss, bernoulli_loss
+from fieldmark.models.layers import dense_layers
 
 
 class DenseAutoencoder(nn.Module):
@@ -38,17 +38,14 @@ class DenseAutoencoder(nn.Module):
         pixel_loss: PixelLoss = bernoulli_loss,
     ) -> None:
         super().__init__()
-        if len(sizes) < 2 or min(sizes) < 1:
-            raise ConfigError(
-                f"{tuple(sizes)} are no layer sizes.", "Give the input's, the hidden ones and the code's."
-            )
         self._bottleneck = bottleneck or PlainBottleneck(nn.ReLU())
         self._corruption = corruption or NoCorruption()
         self._pixel_loss = pixel_loss
+        per_code = self._bottleneck.inputs_per_code
+        self.encoder = dense_layers([*sizes[:-1], *(size * per_code for size in sizes[-1:])])
+        self.decoder = dense_layers(sizes[::-1])
         self.code_dim = sizes[-1]
         self.inputs = sizes[0]
-        self.encoder = _dense_layers([*sizes[:-1], sizes[-1] * self._bottleneck.inputs_per_code])
-        self.decoder = _dense_layers(sizes[::-1])
 
     def encode(self, x: Tensor) -> Tensor:
         """Turn a batch (B, ...) of values in 0..1 into codes (B, D).
@@ -96,10 +93,3 @@ class DenseAutoencoder(nn.Module):
                 f"Build it with {flat.shape[1]} as the first size.",
             )
         return flat
-
-
-def _dense_layers(sizes: Sequence[int]) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for inputs, outputs in pairwise(sizes):
-        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
-    return nn.Sequential(*layers[:-1])

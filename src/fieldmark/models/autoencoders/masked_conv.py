@@ -8,8 +8,8 @@ from fieldmark.models.autoencoders.contract import CodeKind, InputKind, Terms
 from fieldmark.models.autoencoders.corruption import Corruption, NoCorruption
 from fieldmark.models.autoencoders.feature_target import FEATURE_DISTANCES, FrozenFeatures
 from fieldmark.models.autoencoders.masking import BlockMasking, hide, spread, to_grid
-from fieldmark.models.autoencoders.padding import pad_to_multiple
 from fieldmark.models.backbones import Backbone
+from fieldmark.models.layers.padding import pad_to_multiple
 
 #: The decoder convolves down to this many pixels per cell; one linear map gives the pixels below.
 _FINEST_STRIDE = 4

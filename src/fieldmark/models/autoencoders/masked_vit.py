@@ -7,9 +7,9 @@ from fieldmark.errors import ConfigError
 from fieldmark.models.autoencoders.contract import CodeKind, InputKind, Terms
 from fieldmark.models.autoencoders.corruption import Corruption, NoCorruption
 from fieldmark.models.autoencoders.masking import BlockMasking
-from fieldmark.models.autoencoders.padding import pad_to_multiple
 from fieldmark.models.backbones import Backbone
 from fieldmark.models.backbones.tokens import PatchTokens
+from fieldmark.models.layers.padding import pad_to_multiple
 
 _HEAD_WIDTH = 32
 _LONGEST_WAVE = 10_000

@@ -14,7 +14,7 @@ from torch.nn import functional
 from fieldmark.errors import ConfigError
 from fieldmark.models.autoencoders.contract import evaluating
 from fieldmark.models.autoencoders.drawing import draw_uniform
-from fieldmark.models.autoencoders.padding import pad_to_multiple
+from fieldmark.models.layers.padding import pad_to_multiple
 
 #: Added to a block's variance. One grey level of noise has a variance of about 3e-4 in normalised units: blocks flatter
 #: than that hold nothing to learn, and must not be blown up to unit variance.

@@ -11,11 +11,13 @@ from torch import Tensor, nn
 
 from fieldmark.errors import ConfigError, ModelError
 from fieldmark.models.backbones.contract import Backbone, BackboneSpec
+from fieldmark.models.backbones.encoder_backbone import build_encoder
 from fieldmark.models.backbones.timm_backbone import TimmBackbone
 from fieldmark.models.backbones.torchvision_backbone import TorchvisionBackbone
 
 #: Library prefix → backbone class; a name without a prefix is timm's.
-LIBRARIES: dict[str, Callable[..., TimmBackbone | TorchvisionBackbone]] = {
+LIBRARIES: dict[str, Callable[..., Backbone]] = {
+    "fieldmark": build_encoder,
     "timm": TimmBackbone,
     "torchvision": TorchvisionBackbone,
 }
@@ -25,7 +27,7 @@ def build_backbone(spec: BackboneSpec, *, pretrained: bool = False) -> Backbone:
     """Build the backbone that a spec names.
 
     Args:
-        spec: name (``NAME``, ``timm:NAME`` or ``torchvision:NAME``), keyword arguments, normalisation.
+        spec: name (``NAME`` or ``LIBRARY:NAME`` with a library in ``LIBRARIES``), keyword arguments, normalisation.
         pretrained: load the library's own weights.
 
     Raises:

@@ -39,7 +39,7 @@ class BackboneSpec:
     """Which backbone to build; what a bundle keeps of it.
 
     Attributes:
-        name: a timm name, or ``torchvision:NAME``.
+        name: a timm name, ``torchvision:NAME``, or ``fieldmark:NAME`` for the encoder of an autoencoder.
         options: keyword arguments of the network, such as ``{"pad_type": "same"}``.
         mean: mean per RGB channel (0..1) its weights want; ``None`` takes what the library says.
         std: standard deviation per RGB channel (0..1); ``None`` takes what the library says.
