@@ -1,0 +1,213 @@
+"""What frozen features of an autoencoder are good for: grocery photos, spoken digits, questions to a bank.
+
+    python benchmarks/probes.py                 # all three
+    python benchmarks/probes.py --only fsdd
+
+Each is pretrained without labels on all rows outside the test split; then probes read classes from the frozen features
+and from what to compare them with. The probes choose by training rows; the test split is read once. Finished runs are
+kept and not repeated.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+from fieldmark.data.reading import read_table
+from fieldmark.data.table import Table
+from fieldmark.evaluation import PretrainedBackbone, evaluate_pretraining
+from fieldmark.evaluation.features import extract_features
+from fieldmark.evaluation.pretraining_inputs import build_inputs
+from fieldmark.evaluation.probes import leave_one_group_out
+from fieldmark.models.autoencoders.saved import find_autoencoder, load_autoencoder
+from fieldmark.models.backbones import BackboneSpec
+from fieldmark.training.options import options_to_json
+from fieldmark.training.pretrain import pretrain
+from fieldmark.training.pretrain_config import PretrainConfig
+from line_observer import LineObserver
+from record import QUICK_RUNS, ROOT, RUNS, Json, Row, RunStore, write_results
+
+#: What is pretrained on each data set.
+CONFIGS = {
+    "grocery": PretrainConfig(
+        backbone="resnet10t",
+        backbone_options={"channels": (32, 64, 128, 256), "output_stride": 16},
+        resolution=96,
+        block=16,
+        mask_ratio=0.6,
+        epochs=150,
+        batch_size=64,
+        learning_rate=2e-3,
+        crop_scale=0.4,
+        picture_every=0,
+    ),
+    "fsdd": PretrainConfig(
+        autoencoder="recurrent",
+        code_dim=256,
+        hidden=256,
+        epochs=60,
+        batch_size=64,
+        learning_rate=2e-3,
+        weight_decay=0.01,
+        corruption="gaussian",
+        corruption_strength=0.3,
+        input_dropout=0.7,
+        picture_every=0,
+    ),
+    "banking77": PretrainConfig(
+        autoencoder="recurrent",
+        tokenizer="bpe",
+        code_dim=256,
+        hidden=256,
+        epochs=30,
+        batch_size=64,
+        learning_rate=2e-3,
+        weight_decay=0.01,
+        input_dropout=0.5,
+        max_tokens=64,
+        picture_every=0,
+    ),
+}
+
+
+def main() -> None:
+    """Run what is not stored yet and write the results of all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=CONFIGS, help="one data set")
+    parser.add_argument("--shared", type=Path, default=Path(os.environ.get("FIELDMARK_SHARED", "../shared")))
+    parser.add_argument("--quick", action="store_true", help="one epoch: does it run?")
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    names = [arguments.only] if arguments.only else list(CONFIGS)
+    found = {name: run(name, arguments.shared, quick=arguments.quick) for name in names}
+    rows = [row for name, result in found.items() for row in ROWS[name](result)]
+    notes = {
+        "protocol": "no label in pretraining; probes choose by training rows; test split read once",
+        "options": json.dumps({name: json.loads(options_to_json(CONFIGS[name])) for name in names}),
+        "seed": "0",
+    }
+    write_results("probes", rows, out=arguments.out, quick=arguments.quick, notes=notes)
+
+
+def run(name: str, shared: Path, *, quick: bool) -> dict[str, Json]:
+    """Pretrain and probe one data set, or return its stored result."""
+    config = CONFIGS[name]
+    if quick:
+        config = replace(config, epochs=1)
+    key = {"data": name, "config": options_to_json(config)}
+    store = RunStore("probes", QUICK_RUNS if quick else RUNS)
+    if (stored := store.get(key)) is not None:
+        return stored
+    cache = Path.home() / ".cache" / "fieldmark"
+    out = ROOT / "runs" / f"probes-{name}-{time.time_ns()}"
+    started = time.monotonic()
+    try:
+        pretrain(read_table(shared / "data" / name), out, config, cache=cache, observer=LineObserver())
+        compared = imagenet(shared) if name == "grocery" else None
+        result = evaluate_pretraining(out, cache=cache, baseline_weights=compared)
+        found: dict[str, Json] = {
+            "probes": [asdict(score) for score in result.probes],
+            "token_accuracy": result.token_accuracy,
+            "cpu_hours": result.cpu_hours,
+            "minutes": round((time.monotonic() - started) / 60, 2),
+            "fingerprint": result.fingerprint,
+            "speakers": speakers(out, cache) if name == "fsdd" else None,
+        }
+    finally:
+        shutil.rmtree(out, ignore_errors=True)
+    store.add(key, found)
+    return found
+
+
+def imagenet(shared: Path) -> PretrainedBackbone:
+    """Return MobileNetV2 with its ImageNet weights."""
+    half = (0.5, 0.5, 0.5)
+    spec = BackboneSpec("mobilenetv2_100", {"pad_type": "same"}, mean=half, std=half)
+    return PretrainedBackbone(spec, shared / "weights" / "mobilenetv2_100.safetensors")
+
+
+def speakers(run: Path, cache: Path) -> dict[str, Json]:
+    """Return the linear probe's accuracy on each speaker, learned from the other ones' recordings."""
+    autoencoder, info = load_autoencoder(run)
+    table = Table.load(run / "table.parquet")
+    inputs = build_inputs(table, info, autoencoder.input_kind, find_autoencoder(run), cache)
+    features = extract_features(autoencoder.encode, inputs, np.arange(len(inputs.table)))
+    labels = inputs.table.label_indices().to_numpy().astype(np.int64)
+    return dict(leave_one_group_out(features.vectors, labels, inputs.table.frame["group"].to_list()))
+
+
+def grocery(found: Mapping[str, Json]) -> list[Row]:
+    """Return all probes, and by how much the attention probe beats the untrained network and PCA."""
+    scores = by_name(found)
+    mine = scores["pretrained", "attention"]
+    gains = [
+        gain(f"grocery, attention probe over {words}", mine - scores[rival, "attention"], least)
+        for rival, words, least in (("untrained", "the untrained network", 15.0), ("pca", "PCA of patches", 10.0))
+    ]
+    return [*listed("grocery", found), *gains]
+
+
+def fsdd(found: Mapping[str, Json]) -> list[Row]:
+    """Return all probes, the goal on the linear one, and the accuracy on voices that were left out."""
+    scores = by_name(found)
+    linear = scores["pretrained", "linear"]
+    voices = [100 * value for value in found["speakers"].values()]
+    return [
+        *listed("fsdd", found),
+        Row("fsdd, linear probe, official split (%)", round(linear, 2), goal=">= 95", holds=linear >= 95),
+        Row(
+            "fsdd, linear probe, a speaker left out (%)",
+            round(float(np.mean(voices)), 2),
+            spread=round(float(np.std(voices, ddof=1)), 2),
+            anchor=", ".join(f"{name} {100 * value:.1f}" for name, value in found["speakers"].items()),
+        ),
+    ]
+
+
+def banking77(found: Mapping[str, Json]) -> list[Row]:
+    """Return all probes beside TF-IDF, and how many tokens are rebuilt from the code alone."""
+    tokens = 100 * found["token_accuracy"]
+    return [
+        *listed("banking77", found),
+        Row("banking77, tokens rebuilt from the code alone (%)", round(tokens, 2)),
+    ]
+
+
+ROWS: dict[str, Callable[[Mapping[str, Json]], list[Row]]] = {
+    "grocery": grocery,
+    "fsdd": fsdd,
+    "banking77": banking77,
+}
+
+
+def by_name(found: Mapping[str, Json]) -> dict[tuple[str, str], float]:
+    """Return accuracy in per cent by features and probe."""
+    return {(score["features"], score["probe"]): 100 * score["accuracy"] for score in found["probes"]}
+
+
+def listed(name: str, found: Mapping[str, Json]) -> list[Row]:
+    """Return one row a probe, with its bootstrap interval, and the processor time."""
+    rows = [
+        Row(
+            f"{name}, {score['features']}, {score['probe']} probe (%)",
+            round(100 * score["accuracy"], 2),
+            anchor=f"95 % interval {100 * score['interval']['low']:.1f} to {100 * score['interval']['high']:.1f}",
+        )
+        for score in found["probes"]
+    ]
+    return [*rows, Row(f"{name}, processor time of pretraining (h)", found["cpu_hours"])]
+
+
+def gain(what: str, points: float, least: float) -> Row:
+    """Return a row that asks for a least gain."""
+    return Row(f"{what} (points)", round(points, 2), goal=f">= {least:g}", holds=points >= least)
+
+
+if __name__ == "__main__":
+    main()
