@@ -39,18 +39,22 @@ NETWORK = {"backbone": "resnet10t", "backbone_options": {"channels": (32, 64, 12
 
 #: The tuned baseline; see ``TUNING``.
 BASE = TrainConfig(
-    **NETWORK, resolution=SIDE, epochs=1, batch_size=32, learning_rate=2e-3, head_learning_rate=2e-3, mixup=0.2
+    **NETWORK,
+    resolution=SIDE,
+    epochs=1,
+    batch_size=32,
+    learning_rate=4e-3,
+    head_learning_rate=4e-3,
+    crop_scale=0.3,
+    mixup=0.2,
 )
 
 #: What ``--tune`` tries, one change at a time, at 5 labels a class and at all.
 TUNING: dict[str, dict[str, float]] = {
     "as it is": {},
-    "learning rate 1e-3": {"learning_rate": 1e-3, "head_learning_rate": 1e-3},
-    "learning rate 4e-3": {"learning_rate": 4e-3, "head_learning_rate": 4e-3},
-    "crops of 20 % and more": {"crop_scale": 0.2},
+    "learning rate 2e-3": {"learning_rate": 2e-3, "head_learning_rate": 2e-3},
+    "crops of 15 % and more": {"crop_scale": 0.15},
     "no mixup": {"mixup": 0.0},
-    "colour 0.1": {"color": 0.1},
-    "weight decay 0.2": {"weight_decay": 0.2},
 }
 
 PRETRAINING = PretrainConfig(
@@ -115,7 +119,7 @@ class Setting:
     epochs: int
 
 
-SETTINGS = {"5 labels": Setting(5, 200), "all labels": Setting(0, 60)}
+SETTINGS = {"5 labels": Setting(5, 150), "all labels": Setting(0, 40)}
 GOALS = {"5 labels": 5.0, "all labels": 2.0}
 SEEDS = {"grocery": 3, "cub50": 1}
 
@@ -175,7 +179,7 @@ class Bench:
     def run(self, name: str, setting: str, arm: str, seed: int) -> dict[str, Json]:
         """Train one arm and evaluate it on the test split, or return its stored result."""
         chosen, wanted = ARMS[arm], SETTINGS[setting]
-        table = few_labels(read_table(self.shared / "data" / name), wanted.labels, seed)
+        table = few_labels(read_table(self.shared / "data" / name), wanted.labels, seed, validation=False)
         labelled = table.split("train").labelled()
         config = self.training(chosen, wanted, seed)
         before = self.pretraining(chosen, wanted, len(labelled), seed)
@@ -256,11 +260,16 @@ class Folder:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def few_labels(table: Table, count: int, seed: int) -> Table:
+def few_labels(table: Table, count: int, seed: int, *, validation: bool = True) -> Table:
     """Keep ``count`` labels a class among the training rows, chosen by the seed; 0 keeps all.
 
-    Rows that lose their label stay, for pretraining. Validation rows keep theirs, which no arm trains on.
+    Rows that lose their label stay, for pretraining. Without ``validation`` the validation rows lose theirs, too: no
+    arm learns from these labels, and nothing has to be measured every epoch.
     """
+    if not validation:
+        hidden = pl.when(pl.col("split") == "val").then(None)
+        columns = [hidden.otherwise(pl.col(name)).alias(name) for name in ("label", "lineage")]
+        table = replace(table, frame=table.frame.with_columns(columns))
     if not count:
         return table
     generator = np.random.default_rng(seed)
