@@ -46,7 +46,7 @@ BASE = TrainConfig(
     learning_rate=4e-3,
     head_learning_rate=4e-3,
     crop_scale=0.3,
-    mixup=0.2,
+    mixup=0.0,
 )
 
 #: What ``--tune`` tries, one change at a time, at 5 labels a class and at all.
@@ -54,7 +54,7 @@ TUNING: dict[str, dict[str, float]] = {
     "as it is": {},
     "learning rate 2e-3": {"learning_rate": 2e-3, "head_learning_rate": 2e-3},
     "crops of 15 % and more": {"crop_scale": 0.15},
-    "no mixup": {"mixup": 0.0},
+    "mixup": {"mixup": 0.2},
 }
 
 PRETRAINING = PretrainConfig(
