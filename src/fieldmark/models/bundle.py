@@ -42,7 +42,7 @@ class BundleInfo:
         model: the recogniser's spec as JSON data.
         rank_names: the names of the lineage's ranks, coarse to fine.
         lineage: class → names, coarse to fine, ending in the class; empty where there is no lineage.
-        part_names: the names of the head's parts.
+        part_names: the names of the slots of the head's evidence.
         temperature: positive; logits are divided by it before the softmax.
         training: the training options, flat.
         data_fingerprint: fingerprint of the table it was trained on.
@@ -177,16 +177,24 @@ def spec_from_json(data: Mapping[str, object]) -> "ModelSpec":
     """
     from fieldmark.models.backbones import BackboneSpec
     from fieldmark.models.build import ModelSpec
+    from fieldmark.models.parts import PartsSpec
 
     rest = dict(data)
-    given = rest.pop("backbone", None)
-    if not isinstance(given, Mapping):
+    backbone, parts = rest.pop("backbone", None), rest.pop("parts", {})
+    if not isinstance(backbone, Mapping) or not isinstance(parts, Mapping):
         raise BundleError("The bundle names no backbone.", "Train the bundle again.")
-    backbone = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
     try:
-        return ModelSpec(backbone=BackboneSpec(**backbone), **rest)  # type: ignore[arg-type]
+        return ModelSpec(
+            backbone=BackboneSpec(**_with_tuples(backbone)),
+            parts=PartsSpec(**_with_tuples(parts)),
+            **rest,  # type: ignore[arg-type]
+        )
     except TypeError as error:
         raise BundleError(f"The bundle's model can't be read: {error}.", "Train the bundle again.") from error
+
+
+def _with_tuples(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
 
 
 def _write_texts(folder: Path, info: BundleInfo) -> None:

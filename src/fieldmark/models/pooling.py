@@ -1,20 +1,25 @@
 """From part maps to one vector and one presence per part."""
 
+import torch
 from torch import Tensor
 
 
-def pool_parts(features: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
+def pool_parts(features: Tensor, maps: Tensor, *, rest: bool = False) -> tuple[Tensor, Tensor]:
     """Average the features under each part's map.
 
     Args:
         features: (B, C, H, W).
         maps: (B, K + 1, H, W), each cell's shares of the K parts and the background (last), summing to 1.
+        rest: add the background as a last slot, whose presence is 1: there is always a rest of the picture.
 
     Returns:
-        Vectors (B, K, C), each a mean of features weighted by the part's map, and presence (B, K) in 0..1,
-        the part's largest share anywhere.
+        Vectors (B, P, C), each a mean of features weighted by the part's map, and presence (B, P) in 0..1,
+        the part's largest share anywhere; P is K, or K + 1 with the rest.
     """
-    parts = maps[:, :-1].flatten(2)  # (B, K, H·W)
-    weights = parts / parts.sum(-1, keepdim=True).clamp_min(1e-6)
-    vectors = weights @ features.flatten(2).transpose(1, 2)  # (B, K, C)
-    return vectors, parts.amax(-1)
+    shares = (maps if rest else maps[:, :-1]).flatten(2)  # (B, P, H·W)
+    weights = shares / shares.sum(-1, keepdim=True).clamp_min(1e-6)
+    vectors = weights @ features.flatten(2).transpose(1, 2)  # (B, P, C)
+    presence = maps[:, :-1].flatten(2).amax(-1)
+    if rest:
+        presence = torch.cat([presence, torch.ones_like(presence[:, :1])], 1)
+    return vectors, presence

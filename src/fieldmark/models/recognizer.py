@@ -1,10 +1,31 @@
 """The recogniser: every prediction is a sum over parts."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
 from fieldmark.models.backbones.contract import Backbone
+from fieldmark.models.heads.contract import Head
+from fieldmark.models.parts.contract import PartLearner
 from fieldmark.models.pooling import pool_parts
+
+#: What the last part of a recogniser with a rest slot is called.
+REST = "rest of the picture"
+
+
+class PartEvidence(NamedTuple):
+    """Where the parts are, how surely, and what each of them says.
+
+    Attributes:
+        maps: (B, K + 1, H, W), each cell's shares of the K parts and, last, of the background.
+        presence: (B, P) in 0..1, P being K, or K + 1 where there is a rest slot, which is always present.
+        evidence: (B, P, N) in log-odds; (B, 1, N) of a head that is not additive.
+    """
+
+    maps: Tensor
+    presence: Tensor
+    evidence: Tensor
 
 
 class Recognizer(nn.Module):
@@ -13,25 +34,49 @@ class Recognizer(nn.Module):
     Args:
         backbone: meets the backbone contract.
         parts: turns features (B, C, H, W) into maps (B, K + 1, H, W).
-        head: turns vectors (B, K, C) and presence (B, K) into evidence (B, K, N).
+        head: turns vectors (B, P, C) and presence (B, P) into evidence (B, P, N).
         classes: number N of classes.
+        rest: give the head what is no part, too, as a last slot: the features' mean over the background.
     """
 
-    def __init__(self, backbone: Backbone, parts: nn.Module, head: nn.Module, classes: int) -> None:
+    def __init__(self, backbone: Backbone, parts: PartLearner, head: Head, classes: int, *, rest: bool = False) -> None:
         super().__init__()
         self.backbone = backbone
         self.parts = parts
         self.head = head
+        self.rest = rest
         self.bias = nn.Parameter(torch.zeros(classes))
 
-    def evidence(self, x: Tensor) -> Tensor:
-        """Return the log-odds (B, K, N) that each part of the pictures (B, 3, H, W) gives each class."""
+    @property
+    def additive(self) -> bool:
+        """Whether the evidence is that of the parts; otherwise it is one sum for the whole picture."""
+        return self.head.additive
+
+    @property
+    def evidence_names(self) -> tuple[str, ...]:
+        """The names of the P slots of the evidence."""
+        if not self.additive:
+            return ("whole picture",)
+        return (*self.parts.names, REST) if self.rest else self.parts.names
+
+    def parts_evidence(self, x: Tensor) -> PartEvidence:
+        """Find the parts of normalised pictures (B, 3, H, W) and weigh what each says."""
         features = self.backbone.forward_features(x)  # (B, C, H, W)
-        maps = self.parts(features)  # (B, K + 1, H, W)
-        vectors, presence = pool_parts(features, maps)  # (B, K, C), (B, K)
-        evidence: Tensor = self.head(vectors, presence)  # (B, K, N)
-        return evidence
+        return self.evidence_of(features, self.parts(features))
+
+    def evidence_of(self, features: Tensor, maps: Tensor) -> PartEvidence:
+        """Weigh what the parts say, given the features (B, C, H, W) and the maps (B, K + 1, H, W)."""
+        vectors, presence = pool_parts(features, maps, rest=self.rest)  # (B, P, C), (B, P)
+        return PartEvidence(maps, presence, self.head(vectors, presence))  # evidence (B, P, N)
+
+    def logits_of(self, evidence: Tensor) -> Tensor:
+        """Add up evidence (B, P, N) to logits (B, N)."""
+        return evidence.sum(1) + self.bias
+
+    def evidence(self, x: Tensor) -> Tensor:
+        """Return the log-odds (B, P, N) that each part of the pictures (B, 3, H, W) gives each class."""
+        return self.parts_evidence(x).evidence
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits (B, N) of normalised pictures (B, 3, H, W)."""
-        return self.evidence(x).sum(1) + self.bias
+        return self.logits_of(self.evidence(x))

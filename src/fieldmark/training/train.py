@@ -93,7 +93,7 @@ def train(
     task = make_task(fabric, config, recognizer, images, preprocessing, out, hears)
     state = Loop[SupervisedBatch](fabric, config, task, out, hears).run(deadline_of(config.time_limit, started))
     if fabric.global_rank == 0:
-        info = _bundle_info(config, images.table, preprocessing, state)
+        info = _bundle_info(config, images.table, preprocessing, recognizer.evidence_names, state)
         save_bundle(out / BUNDLE, cast("Recognizer", task.average.module), info)
     fabric.barrier()
     last = state.rows[-1].get("val_top1")
@@ -123,7 +123,9 @@ def _cache(table: Table, preprocessing: Preprocessing, folder: Path, observer: T
     return images
 
 
-def _bundle_info(config: TrainConfig, table: Table, preprocessing: Preprocessing, state: TrainingState) -> BundleInfo:
+def _bundle_info(
+    config: TrainConfig, table: Table, preprocessing: Preprocessing, part_names: tuple[str, ...], state: TrainingState
+) -> BundleInfo:
     training = flat_options(config)
     if config.init != "none":
         training["weights"] = origin_of(Path(config.init), table.fingerprint())
@@ -140,6 +142,7 @@ def _bundle_info(config: TrainConfig, table: Table, preprocessing: Preprocessing
         model=asdict(model_spec(config, len(names))),
         rank_names=table.rank_names,
         lineage=table.lineage_of(),
+        part_names=part_names,
         training=training,
         data_fingerprint=table.fingerprint(),
         results=results,

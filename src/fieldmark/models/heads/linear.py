@@ -17,8 +17,9 @@ class LinearHead(nn.Module):
     """
 
     additive = True
+    parts: str | None = None
 
-    def __init__(self, feature_dim: int, parts: int, classes: int, dropout: float = 0.0) -> None:
+    def __init__(self, feature_dim: int, parts: int, classes: int, *, dropout: float = 0.0) -> None:
         super().__init__()
         self.dropout = nn.Dropout(dropout)
         self.weight = nn.Parameter(torch.empty(parts, classes, feature_dim))

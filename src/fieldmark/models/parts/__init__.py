@@ -1,5 +1,8 @@
 """Part learners: from features (B, C, H, W) to maps (B, K + 1, H, W), background last."""
 
+from fieldmark.models.parts.cells import EveryCell
+from fieldmark.models.parts.contract import PartLearner
+from fieldmark.models.parts.specs import PARTS, PartsSpec, build_parts
 from fieldmark.models.parts.whole import WholePicture
 
-__all__ = ["WholePicture"]
+__all__ = ["PARTS", "EveryCell", "PartLearner", "PartsSpec", "WholePicture", "build_parts"]

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 class WholePicture(nn.Module):
     """One part that covers every cell; nothing is background."""
 
-    names = ("whole picture",)
+    names: tuple[str, ...] = ("whole picture",)
 
     def forward(self, features: Tensor) -> Tensor:
         """Turn features (B, C, H, W) into maps (B, 2, H, W): ones for the part, zeros for the background."""
