@@ -12,6 +12,9 @@ from fieldmark.models.backbones import Backbone, BackboneSpec, build_backbone, l
 
 SPECS = {
     "cnn": BackboneSpec("resnet10t", {"channels": (8, 16, 24, 32)}),
+    "cut short": BackboneSpec(
+        "resnet10t", {"channels": (8, 16, 24, 32), "features_only": True, "out_indices": (0, 1, 2)}
+    ),
     "depthwise": BackboneSpec("mobilenetv2_035", {"pad_type": "same"}),
     "vit": BackboneSpec("vit_tiny_patch16_224", {"depth": 1, "embed_dim": 24, "dynamic_img_size": True}),
     "channels last": BackboneSpec("convnext_atto", {"depths": (1, 1, 1, 1), "dims": (8, 8, 16, 16)}),
@@ -86,6 +89,19 @@ def test_layers_to_stride_are_the_first_ones() -> None:
     assert isinstance(few[0], nn.Conv2d)
     with pytest.raises(ConfigError, match="stride 5"):
         network.layers_to_stride(5)
+
+
+def test_a_network_cut_short_ends_at_its_last_stage_and_takes_the_whole_networks_weights(tmp_path: Path) -> None:
+    whole, short = build_backbone(SPECS["cnn"]), build_backbone(SPECS["cut short"])
+    assert (short.stride, short.feature_dim) == (8, 16)
+    assert len(short.layers_to_stride(8)) > len(short.layers_to_stride(4))
+    save_file(whole.network.state_dict(), tmp_path / "whole.safetensors")
+    load_weights(short, tmp_path / "whole.safetensors")
+    x = torch.randn(2, 3, 64, 64)
+    hidden = []
+    whole.layers_to_stride(8)[-1].register_forward_hook(lambda _module, _given, out: hidden.append(out))
+    whole.eval().forward_features(x)
+    assert torch.equal(short.eval().forward_features(x), hidden[0])
 
 
 def test_unknown_names_show_the_nearest() -> None:

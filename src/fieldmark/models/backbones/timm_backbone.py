@@ -15,6 +15,9 @@ from fieldmark.records import Preprocessing
 class TimmBackbone(nn.Module):
     """A timm network without its classifier.
 
+    With timm's own arguments ``features_only=True, out_indices=(0, 1, 2)`` the network ends after the last of these
+    stages: its features stay fine and local.
+
     Args:
         spec: the network's name, keyword arguments and normalisation.
         pretrained: load timm's weights for this name (from its local cache or the network).
@@ -36,8 +39,10 @@ class TimmBackbone(nn.Module):
             std=spec.std or tuple(config["std"]),
         )
         self._channels_last = getattr(self.network, "output_fmt", "NCHW") == "NHWC"
-        # timm's networks are plain modules to the type checker; these are the two methods used of them.
-        self._features: Callable[[Tensor], Tensor] = self.network.forward_features  # type: ignore[assignment]
+        # Plain modules to the type checker; a network cut short has no method for features: it gives them.
+        self._features: Callable[[Tensor], Tensor | list[Tensor]] = getattr(
+            self.network, "forward_features", self.network.forward
+        )
         self._token_grid: Callable[[torch.Size], tuple[int, int]] | None = getattr(
             getattr(self.network, "patch_embed", None), "dynamic_feat_size", None
         )
@@ -46,8 +51,8 @@ class TimmBackbone(nn.Module):
         self._retire_unused(probe)
         self.train()
         self.feature_dim = probe.shape[1]
-        info = getattr(self.network, "feature_info", None)
-        self.stride = int(info[-1]["reduction"]) if info else side // probe.shape[2]
+        info = _stages(self.network)
+        self.stride = info[-1][0] if info else side // probe.shape[2]
 
     def _retire_unused(self, probe: Tensor) -> None:
         """Take parameters that no feature depends on (a norm of the removed head) out of training."""
@@ -58,7 +63,8 @@ class TimmBackbone(nn.Module):
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Turn pictures (B, 3, H, W) into features (B, C, H / stride, W / stride)."""
-        features = self._features(x)
+        found = self._features(x)
+        features = found[-1] if isinstance(found, list) else found
         if features.ndim == 3:  # (B, prefix + H·W, C) of a transformer
             tokens = features[:, getattr(self.network, "num_prefix_tokens", 0) :]
             side = math.isqrt(tokens.shape[1])
@@ -72,8 +78,7 @@ class TimmBackbone(nn.Module):
         Raises:
             ConfigError: the network has no such stride.
         """
-        info = getattr(self.network, "feature_info", [])
-        stages = {entry["reduction"]: entry["module"] for entry in info}
+        stages = dict(_stages(self.network))
         if len(stages) < 2 or stride not in stages:
             strides = ", ".join(str(key) for key in stages) if len(stages) > 1 else "none"
             raise ConfigError(f"The backbone has no layers to freeze at stride {stride}.", f"Its strides: {strides}.")
@@ -83,6 +88,13 @@ class TimmBackbone(nn.Module):
             if name == last:
                 break
         return layers
+
+
+def _stages(network: nn.Module) -> list[tuple[int, str]]:
+    """List stride and last module of each stage that a network ends or offers features at, in order."""
+    info = getattr(network, "feature_info", [])
+    entries = info.get_dicts() if hasattr(info, "get_dicts") else info  # of a network cut short
+    return [(int(entry["reduction"]), entry["module"]) for entry in entries]
 
 
 def _layers_in_order(network: nn.Module) -> list[tuple[str, nn.Module]]:

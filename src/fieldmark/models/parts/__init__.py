@@ -2,7 +2,20 @@
 
 from fieldmark.models.parts.cells import EveryCell
 from fieldmark.models.parts.contract import PartLearner
+from fieldmark.models.parts.discovery import DiscoveredParts
+from fieldmark.models.parts.discovery_terms import DiscoveryWeights, discovery_loss, equivariance_error
 from fieldmark.models.parts.specs import PARTS, PartsSpec, build_parts
 from fieldmark.models.parts.whole import WholePicture
 
-__all__ = ["PARTS", "EveryCell", "PartLearner", "PartsSpec", "WholePicture", "build_parts"]
+__all__ = [
+    "PARTS",
+    "DiscoveredParts",
+    "DiscoveryWeights",
+    "EveryCell",
+    "PartLearner",
+    "PartsSpec",
+    "WholePicture",
+    "build_parts",
+    "discovery_loss",
+    "equivariance_error",
+]

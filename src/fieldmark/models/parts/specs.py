@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fieldmark.errors import unknown_name
 from fieldmark.models.parts.cells import EveryCell
 from fieldmark.models.parts.contract import PartLearner
+from fieldmark.models.parts.discovery import DiscoveredParts
 from fieldmark.models.parts.whole import WholePicture
 
 
@@ -27,6 +28,7 @@ class PartsSpec:
 #: Part learner's name → what builds it from its spec and the number C of feature channels.
 PARTS: dict[str, Callable[[PartsSpec, int], PartLearner]] = {
     "whole": lambda _spec, _dim: WholePicture(),
+    "discovered": lambda spec, dim: DiscoveredParts(dim, spec.names, spec.width),
     "cells": lambda _spec, _dim: EveryCell(),
 }
 
