@@ -31,7 +31,7 @@ from fieldmark.training.options import options_to_json
 from fieldmark.training.pretrain import pretrain
 from fieldmark.training.pretrain_config import PretrainConfig
 from line_observer import LineObserver
-from record import QUICK_RUNS, ROOT, RUNS, Json, Row, RunStore, write_results
+from record import QUICK_RUNS, ROOT, RUNS, Json, Row, RunStore, chosen_options, write_results
 
 #: What is pretrained on each data set.
 CONFIGS = {
@@ -41,7 +41,7 @@ CONFIGS = {
         resolution=96,
         block=16,
         mask_ratio=0.6,
-        epochs=150,
+        epochs=80,
         batch_size=64,
         learning_rate=2e-3,
         crop_scale=0.4,
@@ -65,7 +65,7 @@ CONFIGS = {
         tokenizer="bpe",
         code_dim=256,
         hidden=256,
-        epochs=30,
+        epochs=15,
         batch_size=64,
         learning_rate=2e-3,
         weight_decay=0.01,
@@ -100,7 +100,7 @@ def run(name: str, shared: Path, *, quick: bool) -> dict[str, Json]:
     config = CONFIGS[name]
     if quick:
         config = replace(config, epochs=1)
-    key = {"data": name, "config": options_to_json(config)}
+    key = {"data": name, "config": chosen_options(config)}
     store = RunStore("probes", QUICK_RUNS if quick else RUNS)
     if (stored := store.get(key)) is not None:
         return stored

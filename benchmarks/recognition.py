@@ -20,10 +20,10 @@ from pathlib import Path
 from fieldmark.evaluation import evaluate
 from fieldmark.report import write_report
 from fieldmark.training.config import TrainConfig
-from fieldmark.training.options import OptionValue, options_from_mapping, options_to_json
+from fieldmark.training.options import OptionValue, options_from_mapping
 from fieldmark.training.train import train
 from line_observer import LineObserver
-from record import QUICK_RUNS, ROOT, RUNS, Json, Row, RunStore, write_results
+from record import QUICK_RUNS, ROOT, RUNS, Json, Row, RunStore, chosen_options, write_results
 
 TRANSFER = ROOT / "examples" / "mobilenetv2_transfer.json"
 
@@ -83,7 +83,7 @@ def main() -> None:
 def run(name: str, seed: int, shared: Path, *, quick: bool) -> dict[str, Json]:
     """Train and evaluate one seed, or return its stored result."""
     config = options(TASKS[name], shared, seed, quick=quick)
-    key = {"task": name, "config": options_to_json(config).replace(str(shared), "SHARED")}
+    key = {"task": name, "config": chosen_options(config).replace(str(shared), "SHARED")}
     store = RunStore("recognition", QUICK_RUNS if quick else RUNS)
     if (stored := store.get(key)) is not None:
         return stored

@@ -8,12 +8,14 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, Field, asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+
+from fieldmark.training.options import Options
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -116,6 +118,20 @@ def command(argv: Sequence[str]) -> str:
         argv: the script's path and its arguments.
     """
     return shlex.join(["python", *(_portable(argument) for argument in argv)])
+
+
+def chosen_options(options: Options) -> str:
+    """Return the options that differ from their defaults, as JSON: it stays the same when options are added."""
+    chosen = {
+        entry.name: getattr(options, entry.name)
+        for entry in fields(options)
+        if getattr(options, entry.name) != _default(entry)
+    }
+    return json.dumps(chosen, sort_keys=True)
+
+
+def _default(entry: Field[object]) -> object:
+    return entry.default if entry.default_factory is MISSING else entry.default_factory()
 
 
 class RunStore:

@@ -19,6 +19,7 @@ from fieldmark.models.autoencoders import (
     DenseSpec,
     MaskedConvSpec,
     MaskedViTSpec,
+    PartAutoencoderSpec,
     RecurrentSpec,
     build_autoencoder,
     pad_frames,
@@ -26,6 +27,7 @@ from fieldmark.models.autoencoders import (
     spec_to_json,
 )
 from fieldmark.models.backbones import BackboneSpec, build_backbone
+from fieldmark.models.parts import PartsSpec
 
 # timm starts the last scale of each residual at zero, which would hide whether gradients reach the layers before it.
 CNN = BackboneSpec("resnet10t", {"channels": (8, 16, 24, 32), "zero_init_last": False})
@@ -50,6 +52,7 @@ SPECS: dict[str, AutoencoderSpec] = {
     "masked conv around torchvision": MaskedConvSpec(BackboneSpec("torchvision:squeezenet1_0"), decoder_width=64),
     "masked conv around a transformer": MaskedConvSpec(VIT, decoder_width=64),
     "masked vit": MaskedViTSpec(VIT, decoder_width=64, decoder_depth=1),
+    "parts": PartAutoencoderSpec(CNN, PartsSpec("discovered", ("a", "b", "c"), width=16)),
     "masked vit, denoising": MaskedViTSpec(VIT, 0.5, 32, 1, corruption="gaussian", corruption_strength=0.1),
 }
 

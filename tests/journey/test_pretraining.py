@@ -109,6 +109,21 @@ def test_training_begins_from_what_was_learned(
     assert bundle["training"]["weights"] == "none"  # learned from these very pictures alone
 
 
+def test_parts_are_learned_on_a_frozen_backbone(
+    pretrained: tuple[Path, Result], pictures: Path, cache: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "parts"
+    options = ["--autoencoder=parts", "--parts=3", "--init", pretrained[0], "--freeze-backbone"]
+    done = invoke("pretrain", pictures, "--out", run, "--cache", cache, "--resolution=64", "--epochs=2", *options)
+    assert done.exit_code == 0, done.stderr
+    assert {"equivariance", "presence", "features", "colours"} <= rows(run)[0].keys()
+    before, after = (load_file(folder / "autoencoder" / "weights.safetensors") for folder in (pretrained[0], run))
+    for name, tensor in after.items():
+        if name.startswith("backbone."):
+            np.testing.assert_array_equal(tensor, before[name])
+    assert after["parts.descriptors"].shape == (4, 64)
+
+
 def test_another_backbone_than_the_pretrained_one_is_refused(
     pretrained: tuple[Path, Result], pictures: Path, cache: Path, tmp_path: Path
 ) -> None:

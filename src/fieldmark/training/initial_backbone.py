@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 import safetensors
 import torch
@@ -18,6 +18,7 @@ from fieldmark.models.backbones.keras_encoder import encoder_from_keras
 from fieldmark.models.bundle import WEIGHTS_FILE, find_bundle, read_info, spec_from_json
 from fieldmark.models.recognizer import Recognizer
 from fieldmark.training.config import TrainConfig
+from fieldmark.training.pretrain_config import PretrainConfig
 
 #: What comes before the names of a backbone's tensors in a saved run.
 _PREFIX = "backbone."
@@ -32,7 +33,10 @@ _DECIDED = ("backbone", "backbone_options", "mean", "std")
 _SMALLEST_BLOCK = 16
 
 
-def with_initial_backbone(config: TrainConfig) -> TrainConfig:
+Config = TypeVar("Config", TrainConfig, PretrainConfig)
+
+
+def with_initial_backbone(config: Config) -> Config:
     """Take the backbone's name and options from the run that ``config.init`` names.
 
     Raises:
@@ -43,7 +47,7 @@ def with_initial_backbone(config: TrainConfig) -> TrainConfig:
         return config
     spec, _ = _read(Path(config.init))
     found = {"backbone": spec.name, "backbone_options": spec.options, "mean": spec.mean, "std": spec.std}
-    defaults = TrainConfig()
+    defaults = type(config)()
     for name in _DECIDED:
         given, default = getattr(config, name), getattr(defaults, name)
         if given not in (default, found[name]):

@@ -16,6 +16,7 @@ from fieldmark.models.autoencoders import Autoencoder, AutoencoderSpec
 from fieldmark.models.autoencoders.saved import FOLDER, TOKENIZER_FILE, AutoencoderInfo, save_autoencoder
 from fieldmark.records import BrokenRow, Preprocessing
 from fieldmark.training.checkpoint import TrainingState
+from fieldmark.training.initial_backbone import origin_of, with_initial_backbone
 from fieldmark.training.loop import Loop
 from fieldmark.training.observer import SilentObserver, TrainObserver
 from fieldmark.training.options import flat_options
@@ -95,9 +96,11 @@ def pretrain(
         DataError: the data can't be read, or hold too few rows to learn from.
         ConfigError: options that contradict each other, the samples, the run's earlier options or its data.
         ModelError: a network or its weights can't be had.
+        BundleError: the run to begin from can't be read.
         TrainingError: the loss is not a number, or exploded.
     """
     started = time.monotonic()
+    config = with_initial_backbone(config)
     fabric = make_fabric(config.precision)
     hears = observer if observer is not None and fabric.global_rank == 0 else SilentObserver()
     table = data if isinstance(data, Table) else read_table(data, reader=reader, seed=config.seed)
@@ -134,6 +137,8 @@ def _info(
     config: PretrainConfig, spec: AutoencoderSpec, material: Material, rows: PretrainRows, state: TrainingState
 ) -> AutoencoderInfo:
     training: dict[str, str | int | float | bool | None] = {**flat_options(config)}
+    if config.init != "none":
+        training["weights"] = origin_of(Path(config.init), material.inputs.table.fingerprint())
     training["epochs_trained"] = state.plan.total
     training["seconds"] = round(state.seconds, 1)
     training["cpu_hours"] = round(state.processor_seconds / 3600, 4)

@@ -18,9 +18,10 @@ from fieldmark.models.autoencoders.masked_conv import MaskedConvAutoencoder
 from fieldmark.models.backbones import Backbone, build_backbone, load_weights
 from fieldmark.models.spectrogram import LogMelSpec
 from fieldmark.records import Preprocessing
+from fieldmark.training.initial_backbone import load_initial_backbone
 from fieldmark.training.observer import TrainObserver
 from fieldmark.training.parameter_groups import parameter_groups
-from fieldmark.training.pretrain_config import MASKED, PretrainConfig
+from fieldmark.training.pretrain_config import AROUND_BACKBONE, PretrainConfig
 from fieldmark.training.pretrain_inputs import (
     Inputs,
     SoundInputs,
@@ -36,7 +37,7 @@ from fieldmark.training.pretrain_task import PretrainTask, ReconstructionLoss, l
 
 #: Modality → the autoencoders for it.
 SUITED = {
-    "pictures": ("masked_conv", "masked_vit", "conv", "dense"),
+    "pictures": ("masked_conv", "masked_vit", "parts", "conv", "dense"),
     "sounds": ("recurrent",),
     "texts": ("recurrent",),
 }
@@ -92,7 +93,7 @@ def make_material(table: Table, config: PretrainConfig, cache: Path, observer: T
         table,
         preprocessing,
         cache,
-        channels=1 if config.grey and config.autoencoder not in MASKED else 3,
+        channels=1 if config.grey and config.autoencoder not in AROUND_BACKBONE else 3,
         augment=_augment(config, preprocessing),
         progress=_telling(observer, "Decoding pictures"),
     )
@@ -120,7 +121,7 @@ def make_autoencoder(spec: AutoencoderSpec, config: PretrainConfig) -> Autoencod
     """
     torch.manual_seed(config.seed)
     autoencoder = build_autoencoder(spec)
-    if config.autoencoder in MASKED and config.weights != "none":
+    if config.autoencoder in AROUND_BACKBONE:
         _fill(cast("MaskedConvAutoencoder", autoencoder).backbone, config)
     if isinstance(autoencoder, MaskedConvAutoencoder) and config.feature_weights != "none":
         autoencoder.attach_target(_feature_network(config))
@@ -168,7 +169,7 @@ def _tokenizer(table: Table, config: PretrainConfig) -> Tokenizer:
 
 
 def _preprocessing(config: PretrainConfig) -> Preprocessing:
-    if config.autoencoder not in MASKED:
+    if config.autoencoder not in AROUND_BACKBONE:
         return Preprocessing(config.resolution, _UNIT_MEAN, _UNIT_STD)
     backbone = build_backbone(backbone_spec(config))
     return replace(backbone.preprocessing, resolution=config.resolution)
@@ -189,10 +190,12 @@ def _augment(config: PretrainConfig, preprocessing: Preprocessing) -> BatchAugme
 
 
 def _fill(backbone: Backbone, config: PretrainConfig) -> None:
-    if config.weights == "hub":
+    if config.init != "none":
+        load_initial_backbone(backbone, Path(config.init))
+    elif config.weights == "hub":
         ready = build_backbone(backbone_spec(config), pretrained=True)
         cast("nn.Module", backbone).load_state_dict(cast("nn.Module", ready).state_dict())
-    else:
+    elif config.weights != "none":
         load_weights(backbone, Path(config.weights))
 
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from fieldmark.errors import ConfigError
 from fieldmark.training.options import PRECISIONS, OptionValue, check_names, check_ranges
 
-KINDS = ("dense", "conv", "recurrent", "masked_conv", "masked_vit")
+KINDS = ("dense", "conv", "recurrent", "masked_conv", "masked_vit", "parts")
 TOKENIZERS = ("bytes", "bpe")
 VALIDATION_SPLITS = ("none", "val", "test")
 PIXEL_LOSSES = ("bernoulli", "squared")
 CORRUPTIONS = ("none", "gaussian", "mask")
 
 #: The autoencoders that learn a backbone.
-MASKED = ("masked_conv", "masked_vit")
+AROUND_BACKBONE = ("masked_conv", "masked_vit", "parts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +22,17 @@ class PretrainConfig:
 
     Attributes:
         autoencoder: ``dense``, ``conv`` (pictures), ``recurrent`` (sounds, texts), ``masked_conv`` (pictures, around
-            any backbone) or ``masked_vit`` (pictures, around a vision transformer).
-        backbone: the masked autoencoders' network: a timm name, or ``torchvision:NAME``.
+            any backbone), ``masked_vit`` (pictures, around a vision transformer) or ``parts`` (pictures, finds parts in
+            any backbone's features).
+        backbone: the network of masked autoencoders and of ``parts``: a timm name, or ``torchvision:NAME``.
         backbone_options: keyword arguments of the network, such as ``{"output_stride": 16}``.
         weights: what the backbone begins with: ``"none"`` (from scratch), ``"hub"`` or a safetensors file.
         mean: mean per RGB channel (0..1) that the weights want; ``None`` takes what the library says.
         std: standard deviation per RGB channel (0..1); ``None`` takes what the library says.
+        init: where the backbone comes from instead: a run of ``fieldmark pretrain`` or ``fieldmark train``, or a
+            ``.keras`` file; ``"none"`` builds a new one.
+        freeze_backbone: leave the backbone of ``parts`` as it is and learn the parts alone.
+        parts: number of parts to find.
         mask_ratio: share of the picture that is hidden, above 0 and below 1.
         block: side of a hidden block of masked_conv in pixels, a multiple of the backbone's stride.
         decoder_width: channels of a masked autoencoder's decoder.
@@ -79,6 +84,9 @@ class PretrainConfig:
     weights: str = "none"
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
+    init: str = "none"
+    freeze_backbone: bool = False
+    parts: int = 8
     mask_ratio: float = 0.6
     block: int = 32
     decoder_width: int = 128
@@ -133,6 +141,14 @@ class PretrainConfig:
                 f"The {self.autoencoder} autoencoder predicts no features.", "Use --autoencoder masked_conv."
             )
 
+        if self.init != "none" and self.weights != "none":
+            raise ConfigError("init and weights both say where the backbone's weights come from.", "Give one of them.")
+        if self.init != "none" and self.autoencoder not in AROUND_BACKBONE:
+            raise ConfigError(
+                f"The {self.autoencoder} autoencoder has no backbone to begin with.",
+                f"Use --autoencoder {' or '.join(AROUND_BACKBONE)}.",
+            )
+
     @property
     def finish_epochs(self) -> int:
         """Passes at another resolution: none."""
@@ -155,6 +171,7 @@ _NAMES = {
 
 #: Option → (smallest, largest) value; both allowed.
 _RANGES: dict[str, tuple[float, float]] = {
+    "parts": (1, 1024),
     "mask_ratio": (0.01, 0.99),
     "block": (1, 4096),
     "decoder_width": (1, 65536),

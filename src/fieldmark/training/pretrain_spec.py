@@ -9,9 +9,11 @@ from fieldmark.models.autoencoders import (
     DenseSpec,
     MaskedConvSpec,
     MaskedViTSpec,
+    PartAutoencoderSpec,
     RecurrentSpec,
 )
 from fieldmark.models.backbones import BackboneSpec, build_backbone
+from fieldmark.models.parts import PartsSpec, numbered_parts
 from fieldmark.training.pretrain_config import PretrainConfig
 
 
@@ -100,6 +102,11 @@ def _masked_vit(config: PretrainConfig, _: int) -> MaskedViTSpec:
     )
 
 
+def _parts(config: PretrainConfig, _: int) -> PartAutoencoderSpec:
+    parts = PartsSpec("discovered", numbered_parts(config.parts))
+    return PartAutoencoderSpec(backbone_spec(config), parts, frozen=config.freeze_backbone)
+
+
 def _channels(config: PretrainConfig) -> int:
     return 1 if config.grey else 3
 
@@ -111,4 +118,5 @@ _SPECS: dict[str, Callable[[PretrainConfig, int], AutoencoderSpec]] = {
     "recurrent": _recurrent,
     "masked_conv": _masked_conv,
     "masked_vit": _masked_vit,
+    "parts": _parts,
 }

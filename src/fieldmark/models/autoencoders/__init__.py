@@ -16,6 +16,7 @@ from fieldmark.models.autoencoders.specs import (
     DenseSpec,
     MaskedConvSpec,
     MaskedViTSpec,
+    PartAutoencoderSpec,
     RecurrentSpec,
 )
 
@@ -28,6 +29,7 @@ __all__ = [
     "DenseSpec",
     "MaskedConvSpec",
     "MaskedViTSpec",
+    "PartAutoencoderSpec",
     "RecurrentSpec",
     "Terms",
     "build_around",

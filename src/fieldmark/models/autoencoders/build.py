@@ -14,6 +14,7 @@ from fieldmark.models.autoencoders.corruption import build_corruption
 from fieldmark.models.autoencoders.dense import DenseAutoencoder
 from fieldmark.models.autoencoders.masked_conv import MaskedConvAutoencoder
 from fieldmark.models.autoencoders.masked_vit import MaskedViTAutoencoder
+from fieldmark.models.autoencoders.parts import PartAutoencoder
 from fieldmark.models.autoencoders.pixel_losses import pixel_loss
 from fieldmark.models.autoencoders.recurrent import FrameAutoencoder, RecurrentSizes, TokenAutoencoder
 from fieldmark.models.autoencoders.specs import (
@@ -22,10 +23,12 @@ from fieldmark.models.autoencoders.specs import (
     DenseSpec,
     MaskedConvSpec,
     MaskedViTSpec,
+    PartAutoencoderSpec,
     RecurrentSpec,
 )
 from fieldmark.models.backbones import Backbone, BackboneSpec, build_backbone
 from fieldmark.models.backbones.tokens import PatchTokens
+from fieldmark.models.parts import DiscoveredParts, PartsSpec
 
 
 def build_dense(spec: DenseSpec) -> DenseAutoencoder:
@@ -74,6 +77,13 @@ def build_masked_conv(spec: MaskedConvSpec) -> MaskedConvAutoencoder:
 def build_masked_vit(spec: MaskedViTSpec) -> MaskedViTAutoencoder:
     """Build a masked autoencoder with its vision transformer."""
     return _masked_vit_around(spec, build_backbone(spec.backbone))
+
+
+def build_part_autoencoder(spec: PartAutoencoderSpec) -> PartAutoencoder:
+    """Build an autoencoder of parts with its backbone."""
+    backbone = build_backbone(spec.backbone)
+    parts = DiscoveredParts(backbone.feature_dim, spec.parts.names, spec.parts.width)
+    return PartAutoencoder(backbone, parts, frozen=spec.frozen)
 
 
 def build_around(spec: MaskedConvSpec | MaskedViTSpec, backbone: Backbone) -> Autoencoder:
@@ -134,6 +144,7 @@ AUTOENCODERS: dict[str, AutoencoderKind] = {
     "recurrent": AutoencoderKind(RecurrentSpec, build_recurrent),
     "masked_conv": AutoencoderKind(MaskedConvSpec, build_masked_conv),
     "masked_vit": AutoencoderKind(MaskedViTSpec, build_masked_vit),
+    "parts": AutoencoderKind(PartAutoencoderSpec, build_part_autoencoder),
 }
 
 
@@ -174,6 +185,8 @@ def spec_from_json(data: Mapping[str, object]) -> AutoencoderSpec:
     try:
         if "backbone" in known:
             values["backbone"] = BackboneSpec(**values["backbone"])
+        if "parts" in known:
+            values["parts"] = PartsSpec(**values["parts"])
         return kind(**values)
     except (TypeError, KeyError, AttributeError) as error:
         raise BundleError(f"The {name} autoencoder's spec can't be read: {error}.", "Pretrain again.") from error

@@ -1,8 +1,9 @@
 """Everything needed to build an autoencoder again, but its weights: flat records that JSON can hold."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fieldmark.models.backbones import BackboneSpec
+from fieldmark.models.parts import PartsSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,4 +129,19 @@ class MaskedViTSpec:
     corruption_strength: float = 0.0
 
 
-AutoencoderSpec = DenseSpec | ConvSpec | RecurrentSpec | MaskedConvSpec | MaskedViTSpec
+@dataclass(frozen=True, slots=True)
+class PartAutoencoderSpec:
+    """An autoencoder of parts around any backbone.
+
+    Attributes:
+        backbone: the backbone's spec.
+        parts: the part learner's spec.
+        frozen: leave the backbone as it is and learn the parts alone.
+    """
+
+    backbone: BackboneSpec
+    parts: PartsSpec = field(default_factory=PartsSpec)
+    frozen: bool = False
+
+
+AutoencoderSpec = DenseSpec | ConvSpec | RecurrentSpec | MaskedConvSpec | MaskedViTSpec | PartAutoencoderSpec

@@ -4,7 +4,7 @@ from fieldmark.models.parts.cells import EveryCell
 from fieldmark.models.parts.contract import PartLearner
 from fieldmark.models.parts.discovery import DiscoveredParts
 from fieldmark.models.parts.discovery_terms import DiscoveryWeights, discovery_loss, equivariance_error
-from fieldmark.models.parts.specs import PARTS, PartsSpec, build_parts
+from fieldmark.models.parts.specs import PARTS, PartsSpec, build_parts, numbered_parts
 from fieldmark.models.parts.whole import WholePicture
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "build_parts",
     "discovery_loss",
     "equivariance_error",
+    "numbered_parts",
 ]

@@ -33,6 +33,11 @@ PARTS: dict[str, Callable[[PartsSpec, int], PartLearner]] = {
 }
 
 
+def numbered_parts(count: int) -> tuple[str, ...]:
+    """Return names for parts that have none yet."""
+    return tuple(f"part {number}" for number in range(1, count + 1))
+
+
 def build_parts(spec: PartsSpec, feature_dim: int) -> PartLearner:
     """Build a part learner with fresh weights.
 
