@@ -6,7 +6,7 @@
 
 Every arm of one setting gets the same processor time, pretraining included; finished runs are kept and not repeated.
 The options of the baseline and of the pretrained arms were chosen on grocery's validation list (``--tune`` prints the
-search); all arms train with the baseline's, which no other suited better. The test split is read once a run, at its end.
+search); all arms train with those that suited best. The test split is read once a run, at its end.
 "From scratch" is without any weights learned on other data; arms whose name says ImageNet are not.
 """
 

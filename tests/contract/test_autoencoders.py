@@ -21,6 +21,7 @@ from fieldmark.models.autoencoders import (
     MaskedViTSpec,
     PartAutoencoderSpec,
     RecurrentSpec,
+    SkeletonSpec,
     build_autoencoder,
     pad_frames,
     spec_from_json,
@@ -53,6 +54,7 @@ SPECS: dict[str, AutoencoderSpec] = {
     "masked conv around a transformer": MaskedConvSpec(VIT, decoder_width=64),
     "masked vit": MaskedViTSpec(VIT, decoder_width=64, decoder_depth=1),
     "parts": PartAutoencoderSpec(CNN, PartsSpec("discovered", ("a", "b", "c"), width=16)),
+    "skeleton": SkeletonSpec(CNN, PartsSpec("linked_keypoints", ("a", "b", "c"), width=16), decoder_width=8),
     "masked vit, denoising": MaskedViTSpec(VIT, 0.5, 32, 1, corruption="gaussian", corruption_strength=0.1),
 }
 

@@ -15,6 +15,7 @@ _AUTOENCODERS = {
     "conv": ("convolutional autoencoder", "by squeezing each into a small code and rebuilding it"),
     "recurrent": ("recurrent autoencoder", "by reading each into one code and writing it out again"),
     "masked_conv": ("masked convolutional autoencoder", "by filling in what was hidden of each"),
+    "skeleton": ("autoencoder of linked keypoints", "by completing each around a skeleton drawn between keypoints"),
     "parts": ("autoencoder of parts", "by painting each from a few vectors, one a part"),
     "masked_vit": ("masked vision transformer", "by filling in what was hidden of each"),
 }

@@ -37,7 +37,7 @@ from fieldmark.training.pretrain_task import PretrainTask, ReconstructionLoss, l
 
 #: Modality → the autoencoders for it.
 SUITED = {
-    "pictures": ("masked_conv", "masked_vit", "parts", "conv", "dense"),
+    "pictures": ("masked_conv", "masked_vit", "parts", "skeleton", "conv", "dense"),
     "sounds": ("recurrent",),
     "texts": ("recurrent",),
 }

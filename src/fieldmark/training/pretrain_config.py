@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from fieldmark.errors import ConfigError
 from fieldmark.training.options import PRECISIONS, OptionValue, check_names, check_ranges
 
-KINDS = ("dense", "conv", "recurrent", "masked_conv", "masked_vit", "parts")
+KINDS = ("dense", "conv", "recurrent", "masked_conv", "masked_vit", "parts", "skeleton")
 TOKENIZERS = ("bytes", "bpe")
 VALIDATION_SPLITS = ("none", "val", "test")
 PIXEL_LOSSES = ("bernoulli", "squared")
 CORRUPTIONS = ("none", "gaussian", "mask")
 
 #: The autoencoders that learn a backbone.
-AROUND_BACKBONE = ("masked_conv", "masked_vit", "parts")
+AROUND_BACKBONE = ("masked_conv", "masked_vit", "parts", "skeleton")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,9 @@ class PretrainConfig:
 
     Attributes:
         autoencoder: ``dense``, ``conv`` (pictures), ``recurrent`` (sounds, texts), ``masked_conv`` (pictures, around
-            any backbone), ``masked_vit`` (pictures, around a vision transformer) or ``parts`` (pictures, finds parts in
-            any backbone's features).
-        backbone: the network of masked autoencoders and of ``parts``: a timm name, or ``torchvision:NAME``.
+            any backbone), ``masked_vit`` (pictures, around a vision transformer), ``parts`` (pictures, finds parts in
+            any backbone's features) or ``skeleton`` (pictures, finds keypoints that are linked alike in all of them).
+        backbone: the network of all but dense, conv and recurrent autoencoders: a timm name, or ``torchvision:NAME``.
         backbone_options: keyword arguments of the network, such as ``{"output_stride": 16}``.
         weights: what the backbone begins with: ``"none"`` (from scratch), ``"hub"`` or a safetensors file.
         mean: mean per RGB channel (0..1) that the weights want; ``None`` takes what the library says.
@@ -32,7 +32,7 @@ class PretrainConfig:
         init: where the backbone comes from instead: a run of ``fieldmark pretrain`` or ``fieldmark train``, or a
             ``.keras`` file; ``"none"`` builds a new one.
         freeze_backbone: leave the backbone of ``parts`` as it is and learn the parts alone.
-        parts: number of parts to find.
+        parts: number of parts or keypoints to find.
         mask_ratio: share of the picture that is hidden, above 0 and below 1.
         block: side of a hidden block of masked_conv in pixels, a multiple of the backbone's stride.
         decoder_width: channels of a masked autoencoder's decoder.

@@ -11,6 +11,7 @@ from fieldmark.models.autoencoders import (
     MaskedViTSpec,
     PartAutoencoderSpec,
     RecurrentSpec,
+    SkeletonSpec,
 )
 from fieldmark.models.backbones import BackboneSpec, build_backbone
 from fieldmark.models.parts import PartsSpec, numbered_parts
@@ -107,6 +108,10 @@ def _parts(config: PretrainConfig, _: int) -> PartAutoencoderSpec:
     return PartAutoencoderSpec(backbone_spec(config), parts, frozen=config.freeze_backbone)
 
 
+def _skeleton(config: PretrainConfig, _: int) -> SkeletonSpec:
+    return SkeletonSpec(backbone_spec(config), PartsSpec("linked_keypoints", numbered_parts(config.parts)))
+
+
 def _channels(config: PretrainConfig) -> int:
     return 1 if config.grey else 3
 
@@ -119,4 +124,5 @@ _SPECS: dict[str, Callable[[PretrainConfig, int], AutoencoderSpec]] = {
     "masked_conv": _masked_conv,
     "masked_vit": _masked_vit,
     "parts": _parts,
+    "skeleton": _skeleton,
 }

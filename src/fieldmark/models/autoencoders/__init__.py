@@ -18,6 +18,7 @@ from fieldmark.models.autoencoders.specs import (
     MaskedViTSpec,
     PartAutoencoderSpec,
     RecurrentSpec,
+    SkeletonSpec,
 )
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "MaskedViTSpec",
     "PartAutoencoderSpec",
     "RecurrentSpec",
+    "SkeletonSpec",
     "Terms",
     "build_around",
     "build_autoencoder",

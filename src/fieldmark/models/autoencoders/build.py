@@ -17,6 +17,7 @@ from fieldmark.models.autoencoders.masked_vit import MaskedViTAutoencoder
 from fieldmark.models.autoencoders.parts import PartAutoencoder
 from fieldmark.models.autoencoders.pixel_losses import pixel_loss
 from fieldmark.models.autoencoders.recurrent import FrameAutoencoder, RecurrentSizes, TokenAutoencoder
+from fieldmark.models.autoencoders.skeleton import SkeletonAutoencoder
 from fieldmark.models.autoencoders.specs import (
     AutoencoderSpec,
     ConvSpec,
@@ -25,10 +26,11 @@ from fieldmark.models.autoencoders.specs import (
     MaskedViTSpec,
     PartAutoencoderSpec,
     RecurrentSpec,
+    SkeletonSpec,
 )
 from fieldmark.models.backbones import Backbone, BackboneSpec, build_backbone
 from fieldmark.models.backbones.tokens import PatchTokens
-from fieldmark.models.parts import DiscoveredParts, PartsSpec
+from fieldmark.models.parts import DiscoveredParts, LinkedKeypoints, PartsSpec
 
 
 def build_dense(spec: DenseSpec) -> DenseAutoencoder:
@@ -84,6 +86,13 @@ def build_part_autoencoder(spec: PartAutoencoderSpec) -> PartAutoencoder:
     backbone = build_backbone(spec.backbone)
     parts = DiscoveredParts(backbone.feature_dim, spec.parts.names, spec.parts.width)
     return PartAutoencoder(backbone, parts, frozen=spec.frozen)
+
+
+def build_skeleton(spec: SkeletonSpec) -> SkeletonAutoencoder:
+    """Build an autoencoder of linked keypoints with its backbone."""
+    backbone = build_backbone(spec.backbone)
+    parts = LinkedKeypoints(backbone.feature_dim, spec.parts.names, spec.parts.width)
+    return SkeletonAutoencoder(backbone, parts, width=spec.decoder_width)
 
 
 def build_around(spec: MaskedConvSpec | MaskedViTSpec, backbone: Backbone) -> Autoencoder:
@@ -145,6 +154,7 @@ AUTOENCODERS: dict[str, AutoencoderKind] = {
     "masked_conv": AutoencoderKind(MaskedConvSpec, build_masked_conv),
     "masked_vit": AutoencoderKind(MaskedViTSpec, build_masked_vit),
     "parts": AutoencoderKind(PartAutoencoderSpec, build_part_autoencoder),
+    "skeleton": AutoencoderKind(SkeletonSpec, build_skeleton),
 }
 
 

@@ -144,4 +144,21 @@ class PartAutoencoderSpec:
     frozen: bool = False
 
 
-AutoencoderSpec = DenseSpec | ConvSpec | RecurrentSpec | MaskedConvSpec | MaskedViTSpec | PartAutoencoderSpec
+@dataclass(frozen=True, slots=True)
+class SkeletonSpec:
+    """An autoencoder of linked keypoints around any backbone.
+
+    Attributes:
+        backbone: the backbone's spec.
+        parts: the keypoint learner's spec.
+        decoder_width: channels of the decoder's finest layer, a multiple of 8.
+    """
+
+    backbone: BackboneSpec
+    parts: PartsSpec = field(default_factory=PartsSpec)
+    decoder_width: int = 32
+
+
+AutoencoderSpec = (
+    DenseSpec | ConvSpec | RecurrentSpec | MaskedConvSpec | MaskedViTSpec | PartAutoencoderSpec | SkeletonSpec
+)

@@ -27,6 +27,8 @@ class DiscoveredParts(nn.Module):
         ConfigError: no part at all.
     """
 
+    background = True
+
     def __init__(self, feature_dim: int, names: tuple[str, ...], width: int = 64) -> None:
         super().__init__()
         if not names:

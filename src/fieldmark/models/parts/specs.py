@@ -7,6 +7,7 @@ from fieldmark.errors import unknown_name
 from fieldmark.models.parts.cells import EveryCell
 from fieldmark.models.parts.contract import PartLearner
 from fieldmark.models.parts.discovery import DiscoveredParts
+from fieldmark.models.parts.linked_keypoints import LinkedKeypoints
 from fieldmark.models.parts.whole import WholePicture
 
 
@@ -29,6 +30,7 @@ class PartsSpec:
 PARTS: dict[str, Callable[[PartsSpec, int], PartLearner]] = {
     "whole": lambda _spec, _dim: WholePicture(),
     "discovered": lambda spec, dim: DiscoveredParts(dim, spec.names, spec.width),
+    "linked_keypoints": lambda spec, dim: LinkedKeypoints(dim, spec.names, spec.width),
     "cells": lambda _spec, _dim: EveryCell(),
 }
 
