@@ -95,14 +95,17 @@ def test_attention_is_that_of_a_loop() -> None:
     for sample in range(2):
         values = []
         for query in range(2):
-            scores = [float(probe.queries[query].detach() @ cells[sample, :, cell]) for cell in range(6)]
+            scores = [float(probe.pooling.queries[query].detach() @ cells[sample, :, cell]) for cell in range(6)]
             total = sum(math.exp(one) for one in scores)
             pooled = [
                 sum(math.exp(scores[cell]) / total * float(cells[sample, channel, cell]) for cell in range(6))
                 for channel in range(4)
             ]
             values += [
-                sum(pooled[channel] * float(probe.values[query, channel, entry].detach()) for channel in range(4))
+                sum(
+                    pooled[channel] * float(probe.pooling.values[query, channel, entry].detach())
+                    for channel in range(4)
+                )
                 for entry in range(5)
             ]
         normed = (torch.tensor(values).double() - probe.norm.running_mean) / (

@@ -172,7 +172,7 @@ _READERS: dict[str, Callable[[FlagValue], object]] = {
 
 
 def _parameter(entry: "dataclasses.Field[object]", helps: Mapping[str, str]) -> inspect.Parameter:
-    flag, metavar = _WRITTEN.get(entry.name, ("--" + entry.name.replace("_", "-"), None))
+    flag, metavar = _flag(entry.name), _WRITTEN.get(entry.name, ("", None))[1]
     kind: object
     if _READERS.get(entry.name) is read_options:
         kind = list[str] | None
@@ -187,6 +187,10 @@ def _parameter(entry: "dataclasses.Field[object]", helps: Mapping[str, str]) -> 
     )
 
 
+def _flag(option: str) -> str:
+    return _WRITTEN[option][0] if option in _WRITTEN else "--" + option.replace("_", "-")
+
+
 def _shown(default: object) -> str:
     if default is None or default is dataclasses.MISSING:
         return ""
@@ -197,10 +201,11 @@ def _shown(default: object) -> str:
 def _help(kind: type[Options]) -> dict[str, str]:
     """Read what each option means from the docstring of the options' dataclass."""
     text = inspect.cleandoc(kind.__doc__ or "").partition("Attributes:\n")[2]
+    flags = {entry.name: _flag(entry.name) for entry in dataclasses.fields(kind)}
     found: dict[str, str] = {}
     for entry in re.split(r"\n    (?=\w+: )", "\n" + text.rstrip()):
         name, _, words = entry.strip().partition(": ")
         plain = " ".join(words.split()).replace("``", "").replace("None takes", "by default")
-        flagged = re.sub(r"\b[a-z]+(?:_[a-z]+)+\b", lambda match: "--" + match[0].replace("_", "-"), plain)
+        flagged = re.sub(r"\b[a-z]+(?:_[a-z]+)+\b", lambda match: flags.get(match[0], match[0]), plain)
         found[name] = flagged[:1].upper() + flagged[1:]
     return found

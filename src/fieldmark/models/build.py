@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field, replace
 
-from fieldmark.errors import unknown_name
+from fieldmark.errors import ConfigError, unknown_name
 from fieldmark.models.backbones import BackboneSpec, build_backbone
-from fieldmark.models.heads import HEADS
-from fieldmark.models.parts import PartsSpec, build_parts
+from fieldmark.models.heads import HEADS, HeadClass
+from fieldmark.models.parts import PartLearner, PartsSpec, build_parts
 from fieldmark.models.recognizer import Recognizer
 
 
@@ -20,6 +20,7 @@ class ModelSpec:
         parts: the part learner's spec; a head that pools for itself gets the one it needs instead.
         rest: give the head what is no part, too.
         dropout: share of part-vector entries zeroed in training, in 0..1.
+        part_dropout: share of the parts hidden in training, in 0..1.
     """
 
     backbone: BackboneSpec
@@ -28,6 +29,7 @@ class ModelSpec:
     parts: PartsSpec = field(default_factory=PartsSpec)
     rest: bool = False
     dropout: float = 0.2
+    part_dropout: float = 0.0
 
 
 def build_recognizer(spec: ModelSpec, *, pretrained: bool = False) -> Recognizer:
@@ -38,16 +40,40 @@ def build_recognizer(spec: ModelSpec, *, pretrained: bool = False) -> Recognizer
         pretrained: load the backbone library's own weights.
 
     Raises:
-        ConfigError: an unknown backbone, option, head or part learner.
+        ConfigError: an unknown backbone, option, head or part learner, or some that don't go together.
         ModelError: the library's weights can't be had.
     """
     if spec.head not in HEADS:
         raise unknown_name("head", spec.head, HEADS)
+    kind = HEADS[spec.head]
     backbone = build_backbone(spec.backbone, pretrained=pretrained)
-    wanted = HEADS[spec.head].parts
-    if wanted:
-        spec = replace(spec, parts=replace(spec.parts, name=wanted), rest=False)
+    if kind.parts is not None:
+        spec = replace(spec, parts=replace(spec.parts, name=kind.parts))
     parts = build_parts(spec.parts, backbone.feature_dim)
+    _check_together(spec, kind, parts)
     slots = len(parts.names) + spec.rest
-    head = HEADS[spec.head](backbone.feature_dim, slots, spec.classes, dropout=spec.dropout)
+    head = kind(backbone.feature_dim, slots, spec.classes, dropout=spec.dropout, part_dropout=spec.part_dropout)
     return Recognizer(backbone, parts, head, spec.classes, rest=spec.rest)
+
+
+def _check_together(spec: ModelSpec, kind: HeadClass, parts: PartLearner) -> None:
+    """Refuse a head that can't work with these parts, and a rest of the picture where there is none."""
+    if kind.additive and not parts.names:
+        raise ConfigError(
+            f"The head {spec.head!r} weighs each part by itself; {spec.parts.name!r} has no fixed number of parts.",
+            f"Use a head that pools for itself: {_heads(additive=False)}.",
+        )
+    if spec.rest and not kind.additive:
+        raise ConfigError(
+            f"The head {spec.head!r} pools the whole picture for itself: there is no rest to add.",
+            f"Leave rest out, or use a head that adds up parts: {_heads(additive=True)}.",
+        )
+    if spec.rest and not parts.background:
+        raise ConfigError(
+            f"The part learner {spec.parts.name!r} leaves no background: there is no rest of the picture to add.",
+            "Leave rest out, or learn parts that leave some.",
+        )
+
+
+def _heads(*, additive: bool) -> str:
+    return ", ".join(name for name, kind in HEADS.items() if kind.additive == additive)

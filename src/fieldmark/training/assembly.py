@@ -17,14 +17,14 @@ from fieldmark.training.averaging import averaged_model
 from fieldmark.training.checkpoint import latest_checkpoint
 from fieldmark.training.config import TrainConfig
 from fieldmark.training.initial_backbone import joint_autoencoder, load_initial_backbone
-from fieldmark.training.initial_head import fit_initial_head
-from fieldmark.training.joint import JointModel
+from fieldmark.training.initial_head import fit_initial_head, fittable_head
 from fieldmark.training.norm_statistics import reestimate_statistics
 from fieldmark.training.observer import TrainObserver
 from fieldmark.training.parameter_groups import parameter_groups
 from fieldmark.training.run_folder import CHECKPOINTS
 from fieldmark.training.samples import Samples, outside_test, split_samples
 from fieldmark.training.supervised import SupervisedTask
+from fieldmark.training.supervised_model import SupervisedModel
 
 
 def build_model(config: TrainConfig, classes: int) -> tuple[Recognizer, Preprocessing]:
@@ -35,13 +35,15 @@ def build_model(config: TrainConfig, classes: int) -> tuple[Recognizer, Preproce
         classes: number of classes.
 
     Raises:
-        ConfigError: an unknown network, option or head.
+        ConfigError: an unknown network, option or head, or some that don't go together.
         ModelError: the network or its weights can't be had.
         BundleError: the run to begin from can't be read.
     """
     torch.manual_seed(config.seed)
     spec = model_spec(config, classes)
     recognizer = build_recognizer(spec, pretrained=config.weights == "hub")
+    if config.initial_head == "logistic":
+        fittable_head(recognizer)  # an error now, and not when all pictures are decoded
     if config.weights not in ("none", "hub"):
         load_weights(recognizer.backbone, Path(config.weights))
     if config.init != "none":
@@ -53,7 +55,14 @@ def build_model(config: TrainConfig, classes: int) -> tuple[Recognizer, Preproce
 def model_spec(config: TrainConfig, classes: int) -> ModelSpec:
     """Return what a bundle keeps of the network."""
     backbone = BackboneSpec(config.backbone, config.backbone_options, config.mean, config.std)
-    return ModelSpec(backbone, classes, head=config.head, dropout=config.dropout)
+    return ModelSpec(
+        backbone,
+        classes,
+        head=config.head,
+        rest=config.rest,
+        dropout=config.dropout,
+        part_dropout=config.part_dropout,
+    )
 
 
 def make_task(
@@ -85,9 +94,8 @@ def make_task(
         for layer in frozen:
             layer.requires_grad_(False)
     samples = split_samples(images, "train")
-    model: nn.Module = recognizer
-    if config.unlabelled_weight:
-        model = JointModel(recognizer, joint_autoencoder(config, recognizer))
+    autoencoder = joint_autoencoder(config, recognizer) if config.unlabelled_weight else None
+    model = SupervisedModel(recognizer, autoencoder)
     model.to(memory_format=torch.channels_last)
     module, optimizer = fabric.setup(model, _optimizer(model, recognizer, config))
     if not latest_checkpoint(out / CHECKPOINTS):

@@ -21,7 +21,11 @@ class TrainConfig:
             ``.keras`` file; ``"none"`` builds a new one.
         mean: mean per RGB channel (0..1) that the weights want; ``None`` takes what the library says.
         std: standard deviation per RGB channel (0..1); ``None`` takes what the library says.
-        head: the head's name.
+        head: what turns parts into evidence: linear or additive, which add up what each part says; or, to compare with,
+            attention or second_order, which look at every place for themselves and mix them.
+        rest: let the rest of the picture, where no part is, add evidence, too.
+        rest_penalty: weight of the mean squared evidence of the rest, centred over classes. Of two ways to the same
+            logits the loss then takes the one by way of the parts, and the rest says only what they can't.
         initial_head: ``"random"``, or ``"logistic"``: logistic regression on the frozen features, so that the
             first steps do not spoil pretrained features (LP-FT: Kumar et al., ICLR 2022).
         freeze_to_stride: layers up to this stride keep their weights; 0 trains all.
@@ -36,6 +40,7 @@ class TrainConfig:
         warmup_epochs: epochs of linear warm-up before the cosine.
         label_smoothing: share of probability spread over all classes, in 0..1.
         dropout: share of part-vector entries zeroed, in 0..1.
+        part_dropout: share of the parts hidden from the head, picture by picture, in 0..1; one of each picture stays.
         ema_decay: decay a step of the averaged weights that are kept; 0 keeps the last weights.
         class_balanced: draw every class equally often.
         flip: mirror half of the pictures.
@@ -57,6 +62,8 @@ class TrainConfig:
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
     head: str = "linear"
+    rest: bool = False
+    rest_penalty: float = 0.1
     initial_head: str = "random"
     freeze_to_stride: int = 0
     resolution: int = 160
@@ -70,6 +77,7 @@ class TrainConfig:
     warmup_epochs: float = 1.0
     label_smoothing: float = 0.1
     dropout: float = 0.2
+    part_dropout: float = 0.0
     ema_decay: float = 0.995
     class_balanced: bool = False
     flip: bool = True
@@ -113,6 +121,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "warmup_epochs": (0, 1e5),
     "label_smoothing": (0, 0.99),
     "dropout": (0, 0.99),
+    "part_dropout": (0, 0.99),
+    "rest_penalty": (0, 1000),
     "ema_decay": (0, 0.999999),
     "crop_scale": (0.01, 1),
     "rotation": (0, 180),

@@ -33,9 +33,7 @@ def fit_initial_head(
     Raises:
         ConfigError: the head is not linear over one part, or there is but one class.
     """
-    head = recognizer.head
-    if not isinstance(head, LinearHead) or head.weight.shape[0] != 1:
-        raise ConfigError("initial_head 'logistic' fits only the linear head.", "Use initial_head 'random'.")
+    head = fittable_head(recognizer)
     features, labels = _features(recognizer, batches, progress)
     classes = np.unique(labels)
     if len(classes) < 2:
@@ -47,6 +45,21 @@ def fit_initial_head(
         recognizer.bias.fill_(float(bias.min()) - 1)
         head.weight[0, torch.from_numpy(classes)] = torch.from_numpy(weight).to(head.weight)
         recognizer.bias[torch.from_numpy(classes)] = torch.from_numpy(bias).to(recognizer.bias)
+
+
+def fittable_head(recognizer: Recognizer) -> LinearHead:
+    """Return the head that a logistic regression can fill.
+
+    Raises:
+        ConfigError: the head is not linear over one part.
+    """
+    head = recognizer.head
+    if not isinstance(head, LinearHead) or head.weight.shape[0] != 1:
+        raise ConfigError(
+            "initial_head 'logistic' fits only the linear head of the whole picture.",
+            "Use initial_head 'random', or head 'linear' without parts.",
+        )
+    return head
 
 
 @torch.no_grad()

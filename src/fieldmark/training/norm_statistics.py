@@ -1,6 +1,7 @@
-"""Running statistics of batch normalisation, measured anew."""
+"""Running statistics of batch normalisation, measured anew or left alone."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -41,3 +42,17 @@ def reestimate_statistics(module: nn.Module, forward: Callable[[Tensor], Tensor]
     for layer, momentum, mode in zip(norms, momenta, modes, strict=True):
         layer.momentum = momentum
         layer.train(mode)
+
+
+@contextmanager
+def kept_statistics(module: nn.Module) -> Iterator[None]:
+    """Keep the running statistics of batch normalisation as they are; batches are still normalised by their own."""
+    norms = [layer for layer in module.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+    before = [layer.momentum for layer in norms]
+    for layer in norms:
+        layer.momentum = 0.0
+    try:
+        yield
+    finally:
+        for layer, momentum in zip(norms, before, strict=True):
+            layer.momentum = momentum

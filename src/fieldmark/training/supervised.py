@@ -1,4 +1,4 @@
-"""The supervised task: augmented batches, cross-entropy, and rebuilding as a second task where it is wanted."""
+"""The supervised task: augmented batches, and a loss of cross-entropy and what else is wanted beside it."""
 
 import math
 from collections.abc import Iterator
@@ -18,6 +18,7 @@ from fieldmark.training.checkpoint import LogRow
 from fieldmark.training.config import TrainConfig
 from fieldmark.training.samples import Samples
 from fieldmark.training.sampling import epoch_order, stream_seed
+from fieldmark.training.supervised_model import Outputs, SupervisedModel, ToRebuild
 from fieldmark.training.task import LOSS, StepTerms
 
 #: Keeps the pictures to rebuild, their augmentation and their masks apart from those of the labelled ones.
@@ -31,14 +32,12 @@ class SupervisedBatch:
     Attributes:
         x: augmented, normalised pictures (B, 3, R, R).
         targets: class shares (B, N).
-        rebuilt: augmented, normalised pictures (U, 3, R, R) of the second task; ``None`` without one.
-        generator: decides what is hidden of them.
+        to_rebuild: augmented pictures of the second task; ``None`` without one.
     """
 
     x: Tensor
     targets: Tensor
-    rebuilt: Tensor | None = None
-    generator: torch.Generator | None = None
+    to_rebuild: ToRebuild | None = None
 
 
 @dataclass
@@ -49,7 +48,7 @@ class SupervisedTask:
         fabric: where it runs.
         config: the options.
         recognizer: what is wanted in the end.
-        model: the recogniser, or the joint model around it.
+        model: the recogniser with what else is trained beside it.
         module: what is called in the forward pass: ``model`` as Fabric wraps it.
         optimizer: AdamW, wrapped by Fabric.
         average: the averaged recogniser, which is validated and kept.
@@ -63,7 +62,7 @@ class SupervisedTask:
     fabric: Fabric
     config: TrainConfig
     recognizer: Recognizer
-    model: nn.Module
+    model: SupervisedModel
     module: nn.Module
     optimizer: torch.optim.Optimizer
     average: AveragedModel
@@ -118,7 +117,7 @@ class SupervisedTask:
             seed = stream_seed(config.seed, epoch, _REBUILT_STREAM + step * world + rank)
             chance = torch.Generator().manual_seed(seed)
             more = self.fabric.to_device(self.rebuilt.batch(others[here][rank::world])[0])
-            yield SupervisedBatch(x, targets, augment(more, chance), chance)
+            yield SupervisedBatch(x, targets, ToRebuild(augment(more, chance), chance))
 
     def _augment(self, resolution: int) -> BatchAugment:
         config = self.config
@@ -142,7 +141,7 @@ class SupervisedTask:
         return np.concatenate([generator.permutation(len(self.rebuilt)) for _ in range(rounds)])[:wanted]
 
     def update(self, batch: SupervisedBatch) -> StepTerms:
-        """Take one optimizer step; the terms name both tasks where there are two."""
+        """Take one optimizer step; the terms are named where there are several."""
         loss, terms = self._loss(batch)
         self.fabric.backward(loss)
         self.optimizer.step()
@@ -151,13 +150,19 @@ class SupervisedTask:
         return {LOSS: loss.detach(), **terms}
 
     def _loss(self, batch: SupervisedBatch) -> tuple[Tensor, StepTerms]:
-        smoothing = self.config.label_smoothing
-        if batch.rebuilt is None:
-            return functional.cross_entropy(self.module(batch.x), batch.targets, label_smoothing=smoothing), {}
-        logits, rebuilding = self.module(batch.x, batch.rebuilt, batch.generator)
-        telling = functional.cross_entropy(logits, batch.targets, label_smoothing=smoothing)
-        terms = {"classification": telling.detach(), "reconstruction": rebuilding.detach()}
-        return telling + self.config.unlabelled_weight * rebuilding, terms
+        config = self.config
+        found: Outputs = self.module(batch.x, batch.to_rebuild)
+        smoothing = config.label_smoothing
+        loss = functional.cross_entropy(found.logits, batch.targets, label_smoothing=smoothing)
+        terms = {"classification": loss.detach()}
+        if found.rebuilding is not None:
+            loss = loss + config.unlabelled_weight * found.rebuilding
+            terms["reconstruction"] = found.rebuilding.detach()
+        if config.rest:
+            size = rest_size(found.parts.evidence)
+            loss = loss + config.rest_penalty * size
+            terms["rest"] = size.detach()
+        return loss, terms if len(terms) > 1 else {}
 
     @torch.inference_mode()
     def validate(self, resolution: int) -> LogRow:
@@ -178,3 +183,15 @@ class SupervisedTask:
 
     def after_epoch(self, epochs_done: int) -> None:
         """Do nothing more."""
+
+
+def rest_size(evidence: Tensor) -> Tensor:
+    """Return how much the rest of the picture says: its mean squared evidence, centred over classes.
+
+    What it gives all classes alike changes no probability, and so is not counted.
+
+    Args:
+        evidence: (B, P, N) in log-odds, the rest last.
+    """
+    rest = evidence[:, -1].float()  # (B, N)
+    return (rest - rest.mean(1, keepdim=True)).square().mean()

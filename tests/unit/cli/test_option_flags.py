@@ -1,4 +1,5 @@
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,12 @@ def test_help_lists_every_option_with_its_meaning_and_default() -> None:
     assert "AdamW's decay of matrices and filters; biases and norms have none. [default: 0.05]" in text
     assert "Mirror half of the pictures. [default: yes]" in text
     assert "``" not in text
+
+
+def test_help_names_every_head_as_it_is_written() -> None:
+    from fieldmark.models.heads import HEADS
+
+    text = " ".join(CliRunner().invoke(app, ["train", "--help"], terminal_width=200).stdout.replace("│", " ").split())
+    words = text.partition("--head ")[2].partition("--rest ")[0]
+    assert all(re.search(rf"\b{name}\b", words) for name in HEADS)
+    assert "Further passes at --finish-resolution" in text

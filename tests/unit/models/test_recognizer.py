@@ -1,13 +1,16 @@
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from fieldmark.errors import BundleError, ConfigError
 from fieldmark.models.backbones import BackboneSpec
 from fieldmark.models.build import ModelSpec, build_recognizer
 from fieldmark.models.bundle import BundleInfo, load_bundle, read_info, record_results, save_bundle
-from fieldmark.models.heads import LinearHead
+from fieldmark.models.heads import HEADS, LinearHead
+from fieldmark.models.parts import PARTS, PartsSpec
 from fieldmark.models.pooling import pool_parts
 from fieldmark.records import Preprocessing
 
@@ -15,8 +18,6 @@ SPEC = ModelSpec(BackboneSpec("resnet10t", {"channels": (8, 16, 24, 32)}), class
 
 
 def info() -> BundleInfo:
-    from dataclasses import asdict
-
     return BundleInfo(
         classes=("a", "b", "c", "d", "é"),
         preprocessing=Preprocessing(64, mean=(0.1, 0.2, 0.3)),
@@ -64,6 +65,65 @@ def test_unknown_head_lists_the_valid_ones() -> None:
     with pytest.raises(ConfigError, match="head") as caught:
         build_recognizer(ModelSpec(SPEC.backbone, 5, head="liner"))
     assert "'linear'" in caught.value.cure
+    assert all(name in caught.value.cure for name in HEADS)
+
+
+class Halves(nn.Module):
+    """The upper and the lower half as parts, each with half of a cell left over."""
+
+    names = ("upper", "lower")
+    background = True
+
+    def forward(self, features: Tensor) -> Tensor:
+        batch, _, height, width = features.shape
+        maps = torch.zeros(batch, 3, height, width)
+        maps[:, 0, : height // 2] = 0.5
+        maps[:, 1, height // 2 :] = 0.5
+        maps[:, 2] = 0.5
+        return maps
+
+
+@pytest.fixture
+def halves(monkeypatch: pytest.MonkeyPatch) -> PartsSpec:
+    monkeypatch.setitem(PARTS, "halves", lambda _spec, _dim: Halves())
+    return PartsSpec("halves")
+
+
+def test_the_rest_of_the_picture_is_one_more_part(halves: PartsSpec) -> None:
+    recognizer = build_recognizer(replace(SPEC, head="additive", parts=halves, rest=True)).eval()
+    assert recognizer.evidence_names == ("upper", "lower", "rest of the picture")
+    found = recognizer.parts_evidence(torch.randn(2, 3, 64, 64))
+    assert found.evidence.shape == (2, 3, 5)
+    assert found.presence.tolist() == [[0.5, 0.5, 1.0]] * 2
+
+
+def test_a_bundle_keeps_the_options_of_its_head(halves: PartsSpec, tmp_path: Path) -> None:
+    spec = replace(SPEC, head="additive", parts=halves, rest=True, dropout=0.3, part_dropout=0.2)
+    recognizer = build_recognizer(spec).eval()
+    save_bundle(tmp_path, recognizer, replace(info(), model=asdict(spec)))
+    again, _ = load_bundle(tmp_path)
+    x = torch.randn(2, 3, 64, 64)
+    assert torch.equal(again(x), recognizer(x))
+    assert again.head.part_dropout.share == 0.2
+    assert again.head.dropout.p == 0.3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message", "cure"),
+    [
+        ({"rest": True}, "'whole' leaves no background", "Leave rest out"),
+        ({"rest": True, "head": "attention"}, "'attention' pools", "linear, additive"),
+        ({"rest": True, "head": "second_order"}, "'second_order' pools", "linear, additive"),
+        ({"part_dropout": 0.2}, "only one", "part_dropout to 0"),
+        ({"part_dropout": 0.2, "head": "additive"}, "only one", "part_dropout to 0"),
+        ({"part_dropout": 0.2, "head": "attention"}, "this head has none", "'additive'"),
+        ({"parts": PartsSpec("cells")}, "no fixed number of parts", "attention, second_order"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(changes: dict[str, object], message: str, cure: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        build_recognizer(replace(SPEC, **changes))
+    assert cure in caught.value.cure
 
 
 def test_bundle_gives_back_weights_and_everything_else(tmp_path: Path) -> None:

@@ -12,8 +12,7 @@ from fieldmark.data.tokens import ByteTokenizer
 from fieldmark.errors import ConfigError, DataError
 from fieldmark.models.spectrogram import LogMelSpec
 from fieldmark.records import Preprocessing
-from fieldmark.training.joint import kept_statistics
-from fieldmark.training.norm_statistics import reestimate_statistics
+from fieldmark.training.norm_statistics import kept_statistics, reestimate_statistics
 from fieldmark.training.parameter_groups import parameter_groups
 from fieldmark.training.pretrain_config import PretrainConfig
 from fieldmark.training.pretrain_inputs import modality_of, picture_inputs, sound_inputs, text_inputs

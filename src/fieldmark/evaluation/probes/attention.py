@@ -16,6 +16,7 @@ from fieldmark.evaluation.probes.contract import (
     check_training,
 )
 from fieldmark.evaluation.probes.folds import usable_folds
+from fieldmark.models.layers import AttentionPooling
 
 #: Weight decays of the matrices that are tried. On maps of grocery, of an untrained and of an ImageNet network, 0.05
 #: to 5 differ by 2 points at most, as do 12 and 24 queries, and dropout of 0.2 and 0.5.
@@ -36,11 +37,7 @@ _SMALLEST_DEVIATION = 1e-6
 
 
 class AttentionProbe(nn.Module):
-    """Every query weighs the cells, averages them by these weights and reads its own slice of values.
-
-    That is multi-query cross-attention without a projection of the keys, which the learned queries take up (efficient
-    probing: Psomas et al., *Attention, Please!*, ICLR 2026, arXiv 2506.10178, section 3). Averaging before projecting
-    gives the same values at a fraction of the products.
+    """Learned queries pool the cells (``AttentionPooling``); a linear map reads their values.
 
     Args:
         channels: C of the maps.
@@ -60,8 +57,7 @@ class AttentionProbe(nn.Module):
         dropout: float = _DROPOUT,
     ) -> None:
         super().__init__()
-        self.queries = nn.Parameter(torch.randn(queries, channels) * channels**-0.5)
-        self.values = nn.Parameter(torch.randn(queries, channels, value_dim) * channels**-0.5)
+        self.pooling = AttentionPooling(channels, queries, value_dim, scale=1.0)
         # Averages of standardised cells are far smaller than cells; as in MAE's linear probe, a norm without
         # parameters makes up for it.
         self.norm = nn.BatchNorm1d(queries * value_dim, affine=False)
@@ -72,13 +68,7 @@ class AttentionProbe(nn.Module):
 
     def forward(self, cells: Tensor) -> Tensor:
         """Turn standardised cells (B, C, L) into logits (B, K)."""
-        pooled = self.attend(cells) @ cells.transpose(1, 2)  # (B, M, C)
-        values = torch.bmm(pooled.transpose(0, 1), self.values)  # (M, B, V)
-        return self.classifier(self.dropout(self.norm(values.transpose(0, 1).flatten(1))))  # type: ignore[no-any-return]
-
-    def attend(self, cells: Tensor) -> Tensor:
-        """Return how each query weighs the cells (B, C, L): (B, M, L), summing to 1 over the cells."""
-        return (self.queries @ cells).softmax(-1)
+        return self.classifier(self.dropout(self.norm(self.pooling(cells))))  # type: ignore[no-any-return]
 
 
 class _Fitted:

@@ -37,6 +37,7 @@ class SkeletonAutoencoder(nn.Module):
         width: channels of the decoder's finest layer.
     """
 
+    pairs: Tensor
     code_kind: CodeKind = "vector"
     input_kind: InputKind = "normalised"
 
@@ -46,6 +47,9 @@ class SkeletonAutoencoder(nn.Module):
         self.parts = parts
         self.preprocessing = backbone.preprocessing
         self.code_dim = 2 * len(parts.names)
+        pairs = torch.triu_indices(len(parts.names), len(parts.names), offset=1)
+        self.register_buffer("pairs", pairs, persistent=False)
+        self.links = nn.Parameter(torch.zeros(pairs.shape[1]))
         widths = [width * 2**level for level in range(_LEVELS + 1)]
         self.enter = _step(4, widths[0], stride=1)
         self.down = nn.ModuleList(_step(fine, coarse, stride=2) for fine, coarse in pairwise(widths))
@@ -95,8 +99,9 @@ class SkeletonAutoencoder(nn.Module):
         return self.parts.locate(to_grid(features, (padded.shape[-2] // stride, padded.shape[-1] // stride)))
 
     def _complete(self, keypoints: Tensor, glimpse: Tensor) -> Tensor:
-        pairs: Tensor = self.parts.pairs  # type: ignore[assignment]  # a buffer
-        links = draw_links(keypoints, pairs, self.parts.link_weights(), SIDE, _THICKNESS)  # (B, 1, 64, 64)
+        # Which keypoints are linked is the same in all pictures; a link counts from 0 up (section 3.2: softplus).
+        weights = functional.softplus(self.links.float())
+        links = draw_links(keypoints, self.pairs, weights, SIDE, _THICKNESS)  # (B, 1, 64, 64)
         seen = [self.enter(torch.cat([glimpse, links], 1))]
         for halve in self.down:
             seen.append(halve(seen[-1]))

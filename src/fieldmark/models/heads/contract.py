@@ -1,7 +1,7 @@
 """What the rest of Fieldmark may ask of a head."""
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from torch import Tensor, nn
 
@@ -11,11 +11,11 @@ class Head(Protocol):
 
     Attributes:
         additive: whether the evidence is that of the parts, so that hiding one takes away its evidence and no more.
-        parts: the part learner (a name in ``PARTS``) that the head needs; ``None`` where any will do.
+        parts: the part learner (a name in ``PARTS``) that the head needs; ``None`` where any with names will do.
     """
 
-    additive: bool
-    parts: str | None
+    additive: ClassVar[bool]
+    parts: ClassVar[str | None]
 
     def __call__(self, vectors: Tensor, presence: Tensor) -> Tensor:
         """Turn vectors (B, P, C) and presence (B, P) into evidence (B, P, N) in log-odds.
@@ -26,4 +26,33 @@ class Head(Protocol):
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """Yield what is trained."""
+        ...
+
+
+class HeadClass(Protocol):
+    """How every head is built; ``additive`` and ``parts`` are known before.
+
+    Attributes:
+        additive: as of ``Head``.
+        parts: as of ``Head``.
+    """
+
+    additive: bool
+    parts: str | None
+
+    def __call__(
+        self, feature_dim: int, parts: int, classes: int, *, dropout: float = ..., part_dropout: float = ...
+    ) -> Head:
+        """Build a head with fresh weights.
+
+        Args:
+            feature_dim: length C of the part vectors.
+            parts: number P of part vectors; heads that pool for themselves take any number of them.
+            classes: number N of classes.
+            dropout: share of what the head reads that is zeroed in training, entry by entry, in 0..1.
+            part_dropout: share of the parts that are hidden in training, in 0..1.
+
+        Raises:
+            ConfigError: parts can't be hidden, because there is only one or the head has none.
+        """
         ...

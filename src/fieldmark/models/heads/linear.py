@@ -1,7 +1,11 @@
 """One linear map from part vectors to evidence."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
+
+from fieldmark.models.heads.part_dropout import PartDropout
 
 
 class LinearHead(nn.Module):
@@ -14,13 +18,20 @@ class LinearHead(nn.Module):
         parts: number K of parts.
         classes: number N of classes.
         dropout: share of vector entries that are zeroed in training, in 0..1.
+        part_dropout: share of the parts that are hidden in training, in 0..1; see ``PartDropout``.
+
+    Raises:
+        ConfigError: ``part_dropout`` of a single part.
     """
 
-    additive = True
-    parts: str | None = None
+    additive: ClassVar[bool] = True
+    parts: ClassVar[str | None] = None
 
-    def __init__(self, feature_dim: int, parts: int, classes: int, *, dropout: float = 0.0) -> None:
+    def __init__(
+        self, feature_dim: int, parts: int, classes: int, *, dropout: float = 0.0, part_dropout: float = 0.0
+    ) -> None:
         super().__init__()
+        self.part_dropout = PartDropout(parts, part_dropout)
         self.dropout = nn.Dropout(dropout)
         self.weight = nn.Parameter(torch.empty(parts, classes, feature_dim))
         nn.init.trunc_normal_(self.weight, std=feature_dim**-0.5)
@@ -28,4 +39,5 @@ class LinearHead(nn.Module):
     def forward(self, vectors: Tensor, presence: Tensor) -> Tensor:
         """Turn vectors (B, K, C) and presence (B, K) into evidence (B, K, N) in log-odds."""
         evidence = torch.einsum("bkc,knc->bkn", self.dropout(vectors), self.weight)
-        return evidence * presence.unsqueeze(-1)
+        shown: Tensor = self.part_dropout(presence)
+        return evidence * shown.unsqueeze(-1)

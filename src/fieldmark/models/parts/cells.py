@@ -8,6 +8,7 @@ class EveryCell(nn.Module):
     """One part a cell; nothing is background. The number of parts is the picture's number of cells."""
 
     names: tuple[str, ...] = ()
+    background = False
 
     def forward(self, features: Tensor) -> Tensor:
         """Turn features (B, C, H, W) into maps (B, H·W + 1, H, W): one cell each, the background's empty."""

@@ -10,9 +10,11 @@ class PartLearner(Protocol):
 
     Attributes:
         names: the names of the K parts; empty where the parts have none, because their number is the picture's.
+        background: whether a cell may be no part's. Without a background a picture has no rest beside its parts.
     """
 
     names: tuple[str, ...]
+    background: bool
 
     def __call__(self, features: Tensor) -> Tensor:
         """Turn features (B, C, H, W) into maps (B, K + 1, H, W).

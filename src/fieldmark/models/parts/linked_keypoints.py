@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from fieldmark.errors import ConfigError
 from fieldmark.models.layers.context import ContextNetwork
@@ -15,7 +14,7 @@ _BACKGROUND = 0.3
 
 
 class LinkedKeypoints(nn.Module):
-    """Each of K heat maps is one place, and the places are linked by a skeleton that all pictures share.
+    """Each of K heat maps is one place: the mean of its shares.
 
     In the manner of AutoLink (He et al., NeurIPS 2022): where the keypoints are differs from picture to picture, which
     of them are linked does not. ``fieldmark.models.autoencoders.skeleton`` learns both by rebuilding.
@@ -38,9 +37,6 @@ class LinkedKeypoints(nn.Module):
         self.names = names
         self.context = ContextNetwork(feature_dim, width)
         self.heat = nn.Conv2d(width, len(names), 1)
-        pairs = torch.triu_indices(len(names), len(names), offset=1)
-        self.register_buffer("pairs", pairs, persistent=False)
-        self.links = nn.Parameter(torch.zeros(pairs.shape[1]))
 
     def locate(self, features: Tensor) -> Tensor:
         """Turn features (B, C, H, W) into keypoints (B, K, 2): x and y in -1..1, the means of the heat maps."""
@@ -49,10 +45,6 @@ class LinkedKeypoints(nn.Module):
         x = (shares.sum(2) * _places(heat.shape[3], heat)).sum(2)
         y = (shares.sum(3) * _places(heat.shape[2], heat)).sum(2)
         return torch.stack([x, y], 2)
-
-    def link_weights(self) -> Tensor:
-        """Return how much each of the K (K − 1) / 2 links counts, not negative (AutoLink, section 3.2: softplus)."""
-        return functional.softplus(self.links.float())
 
     def forward(self, features: Tensor) -> Tensor:
         """Turn features (B, C, H, W) into maps (B, K + 1, H, W) in float32: a bump around each keypoint."""

@@ -8,6 +8,7 @@ class WholePicture(nn.Module):
     """One part that covers every cell; nothing is background."""
 
     names: tuple[str, ...] = ("whole picture",)
+    background = False
 
     def forward(self, features: Tensor) -> Tensor:
         """Turn features (B, C, H, W) into maps (B, 2, H, W): ones for the part, zeros for the background."""

@@ -1,0 +1,50 @@
+"""Evidence that is added up: every part is normalised and read on its own."""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from fieldmark.models.heads.part_dropout import PartDropout
+
+
+class AdditiveHead(nn.Module):
+    """Evidence of part k for class n: presence_k · (w_kn · norm_k(vector_k) + b_kn).
+
+    Each part has a layer normalisation with a scale and a shift of its own, so that parts with large features say no
+    more than others because of that, and each has its own log-odds of the classes, b_k: to be there at all is evidence.
+    No part sees another, so a logit is exactly the sum of what the parts say (and the recogniser's bias).
+
+    Args:
+        feature_dim: length C of the part vectors.
+        parts: number K of parts.
+        classes: number N of classes.
+        dropout: share of vector entries that are zeroed in training, in 0..1.
+        part_dropout: share of the parts that are hidden in training, in 0..1; see ``PartDropout``.
+
+    Raises:
+        ConfigError: ``part_dropout`` of a single part.
+    """
+
+    additive: ClassVar[bool] = True
+    parts: ClassVar[str | None] = None
+
+    def __init__(
+        self, feature_dim: int, parts: int, classes: int, *, dropout: float = 0.0, part_dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.part_dropout = PartDropout(parts, part_dropout)
+        self.dropout = nn.Dropout(dropout)
+        # One group a part is a layer normalisation a part; its epsilon keeps the vector of an absent part, which may be
+        # zero, finite.
+        self.norm = nn.GroupNorm(parts, parts * feature_dim)
+        self.weight = nn.Parameter(torch.empty(parts, classes, feature_dim))
+        nn.init.trunc_normal_(self.weight, std=(parts * feature_dim) ** -0.5)  # logits have variance 1 at first
+        self.bias = nn.Parameter(torch.zeros(parts * classes))  # flat, because vectors don't decay and matrices do
+
+    def forward(self, vectors: Tensor, presence: Tensor) -> Tensor:
+        """Turn vectors (B, K, C) and presence (B, K) into evidence (B, K, N) in log-odds."""
+        normed = self.norm(self.dropout(vectors).flatten(1)).view_as(vectors)  # (B, K, C)
+        evidence = torch.einsum("bkc,knc->bkn", normed, self.weight) + self.bias.view(self.weight.shape[:2])
+        shown: Tensor = self.part_dropout(presence)
+        return evidence * shown.unsqueeze(-1)
