@@ -2,7 +2,18 @@
 
 from fieldmark.models.parts.cells import EveryCell
 from fieldmark.models.parts.contract import PartLearner
+from fieldmark.models.parts.keypoints import KeypointParts, keypoint_maps, locate
 from fieldmark.models.parts.specs import PARTS, PartsSpec, build_parts
 from fieldmark.models.parts.whole import WholePicture
 
-__all__ = ["PARTS", "EveryCell", "PartLearner", "PartsSpec", "WholePicture", "build_parts"]
+__all__ = [
+    "PARTS",
+    "EveryCell",
+    "KeypointParts",
+    "PartLearner",
+    "PartsSpec",
+    "WholePicture",
+    "build_parts",
+    "keypoint_maps",
+    "locate",
+]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fieldmark.errors import unknown_name
 from fieldmark.models.parts.cells import EveryCell
 from fieldmark.models.parts.contract import PartLearner
+from fieldmark.models.parts.keypoints import KeypointParts
 from fieldmark.models.parts.whole import WholePicture
 
 
@@ -15,7 +16,7 @@ class PartsSpec:
 
     Attributes:
         name: a name in ``PARTS``.
-        names: the names of the parts, for learners whose number of parts is chosen.
+        names: the names of the parts, for learners whose number of parts is chosen, or is that of the keypoints.
         width: channels of the learner's own layers, for learners that have some.
     """
 
@@ -28,6 +29,7 @@ class PartsSpec:
 PARTS: dict[str, Callable[[PartsSpec, int], PartLearner]] = {
     "whole": lambda _spec, _dim: WholePicture(),
     "cells": lambda _spec, _dim: EveryCell(),
+    "keypoints": lambda spec, dim: KeypointParts(dim, spec.names, width=spec.width),
 }
 
 
@@ -39,7 +41,7 @@ def build_parts(spec: PartsSpec, feature_dim: int) -> PartLearner:
         feature_dim: number C of channels of the features.
 
     Raises:
-        ConfigError: there is no such part learner.
+        ConfigError: there is no such part learner, or its spec lacks what it needs.
     """
     if spec.name not in PARTS:
         raise unknown_name("part learner", spec.name, PARTS)
