@@ -45,7 +45,11 @@ class TrainConfig:
         mixup: Beta parameter of mixup (Zhang et al., ICLR 2018); 0 never mixes.
         unlabelled_weight: weight of a second task, rebuilding hidden places of all rows outside the test split,
             labelled or not; 0 leaves it out.
-        seed: of weights, order and augmentation.
+        keypoints: the parts are the data's annotated keypoints, learned from the training rows that have some.
+        part_labels: annotated pictures of each class that the keypoints are learned from, chosen by the seed; ``None``
+            takes all.
+        keypoint_weight: weight of the keypoints' loss beside that of the classes.
+        seed: of weights, order, augmentation and the choice of ``part_labels``.
         precision: ``"bf16"`` autocast, ``"32"``, or ``"auto"``: bf16 where the processor has instructions for it.
         time_limit: minutes that training may take; epochs are cut to fit. ``None`` is no limit.
     """
@@ -78,6 +82,9 @@ class TrainConfig:
     color: float = 0.3
     mixup: float = 0.0
     unlabelled_weight: float = 0.0
+    keypoints: bool = False
+    part_labels: int | None = None
+    keypoint_weight: float = 1.0
     seed: int = 0
     precision: str = "auto"
     time_limit: float | None = None
@@ -119,6 +126,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "color": (0, 0.9),
     "mixup": (0, 10),
     "unlabelled_weight": (0, 1000),
+    "part_labels": (0, 1e6),
+    "keypoint_weight": (0, 1000),
     "time_limit": (0.01, 1e6),
 }
 
@@ -128,3 +137,12 @@ def _check_together(config: TrainConfig) -> None:
         raise ConfigError("finish_epochs needs finish_resolution.", "Give both, such as 3 and 224.")
     if config.init != "none" and config.weights != "none":
         raise ConfigError("init and weights both say where the backbone's weights come from.", "Give one of them.")
+    if config.part_labels is not None and not config.keypoints:
+        raise ConfigError("part_labels says how many keypoints to learn from, and there are none.", "Give keypoints.")
+    if config.keypoints and config.mixup:
+        raise ConfigError("Blended pictures have no keypoints of their own.", "Give keypoints or mixup, not both.")
+    if config.keypoints and config.unlabelled_weight:
+        raise ConfigError(
+            "keypoints and unlabelled_weight are both a second task.",
+            "Give one of them; or pretrain first, and begin from that run with init.",
+        )

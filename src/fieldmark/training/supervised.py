@@ -12,10 +12,12 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
 from fieldmark.augment import BatchAugment, mix_batch
+from fieldmark.models.parts import KeypointParts
 from fieldmark.models.recognizer import Recognizer
 from fieldmark.records import Preprocessing
 from fieldmark.training.checkpoint import LogRow
 from fieldmark.training.config import TrainConfig
+from fieldmark.training.keypoint_targets import KeypointSource, KeypointTargets
 from fieldmark.training.samples import Samples
 from fieldmark.training.sampling import epoch_order, stream_seed
 from fieldmark.training.task import LOSS, StepTerms
@@ -33,12 +35,14 @@ class SupervisedBatch:
         targets: class shares (B, N).
         rebuilt: augmented, normalised pictures (U, 3, R, R) of the second task; ``None`` without one.
         generator: decides what is hidden of them.
+        keypoints: where the keypoints of ``x`` are; ``None`` where they are not learned.
     """
 
     x: Tensor
     targets: Tensor
     rebuilt: Tensor | None = None
     generator: torch.Generator | None = None
+    keypoints: KeypointTargets | None = None
 
 
 @dataclass
@@ -49,7 +53,7 @@ class SupervisedTask:
         fabric: where it runs.
         config: the options.
         recognizer: what is wanted in the end.
-        model: the recogniser, or the joint model around it.
+        model: the recogniser, or the model around it that has a second loss.
         module: what is called in the forward pass: ``model`` as Fabric wraps it.
         optimizer: AdamW, wrapped by Fabric.
         average: the averaged recogniser, which is validated and kept.
@@ -58,6 +62,7 @@ class SupervisedTask:
         validation: the validation rows; may be empty.
         rebuilt: places in the cache of the rows to rebuild; empty without a second task.
         preprocessing: of the final resolution.
+        keypoints: the annotated keypoints of ``train``; ``None`` where they are not learned.
     """
 
     fabric: Fabric
@@ -72,6 +77,7 @@ class SupervisedTask:
     validation: Samples
     rebuilt: Samples
     preprocessing: Preprocessing
+    keypoints: KeypointSource | None = None
 
     @property
     def steps(self) -> int:
@@ -85,8 +91,10 @@ class SupervisedTask:
 
     @property
     def guessing_loss(self) -> float:
-        """Cross-entropy of guessing."""
-        return math.log(max(3, self.classes)) + self.config.unlabelled_weight
+        """Cross-entropy of guessing, and what the second loss is without any knowledge."""
+        loss = math.log(max(3, self.classes)) + self.config.unlabelled_weight
+        parts = self.recognizer.parts
+        return loss + self.config.keypoint_weight * parts.guessing_loss if isinstance(parts, KeypointParts) else loss
 
     @property
     def classes(self) -> int:
@@ -108,12 +116,15 @@ class SupervisedTask:
         for step in range(self.steps):
             here = slice(step * config.batch_size, (step + 1) * config.batch_size)
             generator = torch.Generator().manual_seed(stream_seed(config.seed, epoch, 1 + step * world + rank))
-            pixels, labels = self.fabric.to_device(self.train.batch(order[here][rank::world]))
-            x, targets = augment(pixels, generator), functional.one_hot(labels, self.classes).to(torch.float32)
+            places = order[here][rank::world]
+            pixels, labels = self.fabric.to_device(self.train.batch(places))
+            x, theta = augment.drawn(pixels, generator)
+            targets = functional.one_hot(labels, self.classes).to(torch.float32)
             if config.mixup:
                 x, targets = mix_batch(x, targets, config.mixup, generator)
             if others is None:
-                yield SupervisedBatch(x, targets)
+                keypoints = self.keypoints.batch(places, theta) if self.keypoints is not None else None
+                yield SupervisedBatch(x, targets, keypoints=keypoints)
                 continue
             seed = stream_seed(config.seed, epoch, _REBUILT_STREAM + step * world + rank)
             chance = torch.Generator().manual_seed(seed)
@@ -152,12 +163,19 @@ class SupervisedTask:
 
     def _loss(self, batch: SupervisedBatch) -> tuple[Tensor, StepTerms]:
         smoothing = self.config.label_smoothing
+        if batch.keypoints is not None:
+            return self._loss_with_keypoints(batch.x, batch.targets, batch.keypoints)
         if batch.rebuilt is None:
             return functional.cross_entropy(self.module(batch.x), batch.targets, label_smoothing=smoothing), {}
         logits, rebuilding = self.module(batch.x, batch.rebuilt, batch.generator)
         telling = functional.cross_entropy(logits, batch.targets, label_smoothing=smoothing)
         terms = {"classification": telling.detach(), "reconstruction": rebuilding.detach()}
         return telling + self.config.unlabelled_weight * rebuilding, terms
+
+    def _loss_with_keypoints(self, x: Tensor, targets: Tensor, keypoints: KeypointTargets) -> tuple[Tensor, StepTerms]:
+        logits, finding, terms = self.module(x, keypoints)
+        telling = functional.cross_entropy(logits, targets, label_smoothing=self.config.label_smoothing)
+        return telling + self.config.keypoint_weight * finding, {"classification": telling.detach(), **terms}
 
     @torch.inference_mode()
     def validate(self, resolution: int) -> LogRow:
