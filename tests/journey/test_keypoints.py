@@ -15,7 +15,7 @@ from fieldmark.synthetic import PARTS
 from fieldmark.training.config import TrainConfig
 from fieldmark.training.train import train
 
-#: How much nearer the keypoints must be found than by always looking at their mean place: about 0.35 at the time of writing.
+#: How much nearer the keypoints must be found than by always looking at their mean place; about 0.35 when written.
 MOST_OF_CONSTANT = 0.6
 
 CONFIG = TrainConfig(
