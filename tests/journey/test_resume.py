@@ -60,7 +60,7 @@ def same_logs(whole: Path, killed: Path) -> bool:
     return logs[0] == logs[1]
 
 
-@pytest.mark.parametrize("mode", [(), ("--joint",)])
+@pytest.mark.parametrize("mode", [(), ("--joint",), ("--parts",)])
 def test_killed_and_resumed_weights_are_identical(pictures: Path, tmp_path: Path, mode: tuple[str, ...]) -> None:
     whole, killed, printed = interrupted(pictures, tmp_path, *mode)
     assert "start 12 of 30" in printed

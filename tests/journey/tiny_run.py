@@ -1,6 +1,6 @@
 """Train a tiny network on a folder of made-up pictures; run as a script by tests that kill or spread it.
 
-python tiny_run.py DATA OUT CACHE [--pretrain | --joint] [--resume] [--slow SECONDS]
+python tiny_run.py DATA OUT CACHE [--pretrain | --joint | --parts] [--resume] [--slow SECONDS]
 """
 
 import sys
@@ -90,6 +90,8 @@ def main(arguments: list[str]) -> None:
     )
     if "--joint" in arguments:
         config = replace(config, resolution=64, finish_resolution=96)
+    if "--parts" in arguments:
+        config = replace(config, parts=3, mixup=0.0, part_dropout=0.2, rest=True)
     result = train(data, out, config, cache=cache, resume=resume, observer=observer)
     print(f"val {result.val_top1}", flush=True)
 

@@ -61,6 +61,19 @@ class BatchAugment:
         Returns:
             Normalised float32 pictures (B, 3, resolution, resolution).
         """
+        return self.drawn(pixels, generator)[0]
+
+    def drawn(self, pixels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Augment a batch, and tell which geometry was drawn; the pictures are those of ``__call__``.
+
+        Args:
+            pixels: uint8 RGB pictures (B, S, S, 3).
+            generator: source of all chance.
+
+        Returns:
+            The pictures, and affine maps (B, 2, 3) from their coordinates to those of ``pixels``, both in -1..1
+            (``torch.nn.functional.affine_grid`` without aligned corners). ``move_keypoints`` takes them.
+        """
         # Planes one after the other: resampling runs twice as fast so; the bytes are the cheapest to move.
         x = pixels.permute(0, 3, 1, 2).contiguous().to(torch.float32).div_(255)
         theta = self._geometry(len(x), generator).to(x.device)
@@ -74,7 +87,7 @@ class BatchAugment:
             x = self._recolor(x, generator)
         scale = x.new_tensor([1 / s for s in self.std]).view(1, 3, 1, 1)
         shift = x.new_tensor([-m / s for m, s in zip(self.mean, self.std, strict=True)]).view(1, 3, 1, 1)
-        return x.mul_(scale).add_(shift).contiguous(memory_format=torch.channels_last)
+        return x.mul_(scale).add_(shift).contiguous(memory_format=torch.channels_last), theta
 
     def _geometry(self, batch: int, generator: torch.Generator) -> Tensor:
         """Draw affine maps (B, 2, 3) from the result's coordinates to the picture's, both in -1..1."""

@@ -200,21 +200,20 @@ def fit_image(image: Image.Image, preprocessing: Preprocessing) -> FittedImage:
     side = preprocessing.resolution
     full = image.info.get(_FULL_SIZE, image.size)
     width, height = image.size
-    if preprocessing.fit == "stretch":
-        inner = (side, side)
-    else:
-        scale = side / (max(width, height) if preprocessing.fit == "pad" else min(width, height))
-        inner = (max(1, round(width * scale)), max(1, round(height * scale)))
-    left, top = (side - inner[0]) // 2, (side - inner[1]) // 2
     if preprocessing.fit == "crop":
         # Only the centre square is resized: the rest of a very long picture would take gigabytes.
         cut = min(width, height)
-        x, y = (width - cut) / 2, (height - cut) / 2
+        x, y, scale = (width - cut) / 2, (height - cut) / 2, side / cut
         fitted = _resize(image, (side, side), (x, y, x + cut, y + cut))
+        window = (-x * scale, -y * scale, width * scale, height * scale)
     else:
+        scale = side / max(width, height)
+        whole = (max(1, round(width * scale)), max(1, round(height * scale)))
+        inner = whole if preprocessing.fit == "pad" else (side, side)
+        left, top = (side - inner[0]) // 2, (side - inner[1]) // 2
         fitted = Image.new("RGB", (side, side), preprocessing.fill)
         fitted.paste(_resize(image, inner, None), (left, top))
-    window = (float(left), float(top), float(inner[0]), float(inner[1]))
+        window = (float(left), float(top), float(inner[0]), float(inner[1]))
     return FittedImage(np.asarray(fitted), window, (int(full[0]), int(full[1])))
 
 

@@ -1,7 +1,26 @@
 """Evaluation: one protocol per file, each gives a frozen result and writes it into the run's folder."""
 
 from fieldmark.evaluation.classification import evaluate, evaluate_predictor
+from fieldmark.evaluation.keypoints import (
+    KeypointFigures,
+    MappedPictures,
+    located_keypoints,
+    map_pictures,
+    parts_and_keypoints,
+    regressed_keypoints,
+)
 from fieldmark.evaluation.pretraining import evaluate_pretraining
 from fieldmark.evaluation.reference_networks import PretrainedBackbone
 
-__all__ = ["PretrainedBackbone", "evaluate", "evaluate_predictor", "evaluate_pretraining"]
+__all__ = [
+    "KeypointFigures",
+    "MappedPictures",
+    "PretrainedBackbone",
+    "evaluate",
+    "evaluate_predictor",
+    "evaluate_pretraining",
+    "located_keypoints",
+    "map_pictures",
+    "parts_and_keypoints",
+    "regressed_keypoints",
+]

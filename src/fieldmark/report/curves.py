@@ -80,6 +80,8 @@ TERM_TITLES = {
     "features": "Distance from the target network's features",
     "classification": "Loss of telling classes apart",
     "reconstruction": "Reconstruction error",
+    "keypoint_maps": "Loss of the keypoints' maps",
+    "keypoint_presence": "Loss of telling which keypoints are seen",
     "divergence": "Divergence of the code from its prior",
     "token_accuracy": "Tokens written right",
 }

@@ -1,5 +1,6 @@
 """Put a supervised training together: the network with its weights, frozen layers, the first head, the optimizer."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -18,6 +19,8 @@ from fieldmark.training.checkpoint import latest_checkpoint
 from fieldmark.training.config import TrainConfig
 from fieldmark.training.initial_backbone import joint_autoencoder, load_initial_backbone
 from fieldmark.training.initial_head import fit_initial_head, fittable_head
+from fieldmark.training.initial_parts import discovery_weights, load_initial_parts, parts_spec
+from fieldmark.training.keypoint_targets import keypoint_source
 from fieldmark.training.norm_statistics import reestimate_statistics
 from fieldmark.training.observer import TrainObserver
 from fieldmark.training.parameter_groups import parameter_groups
@@ -27,20 +30,22 @@ from fieldmark.training.supervised import SupervisedTask
 from fieldmark.training.supervised_model import SupervisedModel
 
 
-def build_model(config: TrainConfig, classes: int) -> tuple[Recognizer, Preprocessing]:
+def build_model(config: TrainConfig, classes: int, part_names: Sequence[str] = ()) -> tuple[Recognizer, Preprocessing]:
     """Build the recogniser, with the weights it begins with, and the preprocessing it wants.
 
     Args:
         config: names the network and its weights; ``with_initial_backbone`` has been applied.
         classes: number of classes.
+        part_names: the names of the data's keypoints.
 
     Raises:
-        ConfigError: an unknown network, option or head, or some that don't go together.
+        ConfigError: an unknown network, option or head, some that don't go together, or parts from keypoints that the
+            data don't have.
         ModelError: the network or its weights can't be had.
         BundleError: the run to begin from can't be read.
     """
     torch.manual_seed(config.seed)
-    spec = model_spec(config, classes)
+    spec = model_spec(config, classes, part_names)
     recognizer = build_recognizer(spec, pretrained=config.weights == "hub")
     if config.initial_head == "logistic":
         fittable_head(recognizer)  # an error now, and not when all pictures are decoded
@@ -48,17 +53,19 @@ def build_model(config: TrainConfig, classes: int) -> tuple[Recognizer, Preproce
         load_weights(recognizer.backbone, Path(config.weights))
     if config.init != "none":
         load_initial_backbone(recognizer.backbone, Path(config.init))
+        load_initial_parts(recognizer, config, spec.parts)
     wanted = recognizer.backbone.preprocessing
     return recognizer, replace(wanted, resolution=config.final_resolution)
 
 
-def model_spec(config: TrainConfig, classes: int) -> ModelSpec:
+def model_spec(config: TrainConfig, classes: int, part_names: Sequence[str] = ()) -> ModelSpec:
     """Return what a bundle keeps of the network."""
     backbone = BackboneSpec(config.backbone, config.backbone_options, config.mean, config.std)
     return ModelSpec(
         backbone,
         classes,
-        head=config.head,
+        head=config.head_name,
+        parts=parts_spec(config, part_names),
         rest=config.rest,
         dropout=config.dropout,
         part_dropout=config.part_dropout,
@@ -86,7 +93,7 @@ def make_task(
         observer: hears what happens.
 
     Raises:
-        ConfigError: a second task is wanted that the backbone can't take.
+        ConfigError: a second task is wanted that the backbone or the head can't take.
     """
     frozen: list[nn.Module] = []
     if config.freeze_to_stride:
@@ -95,7 +102,7 @@ def make_task(
             layer.requires_grad_(False)
     samples = split_samples(images, "train")
     autoencoder = joint_autoencoder(config, recognizer) if config.unlabelled_weight else None
-    model = SupervisedModel(recognizer, autoencoder)
+    model = SupervisedModel(recognizer, autoencoder, discovery_weights(config, recognizer))
     model.to(memory_format=torch.channels_last)
     module, optimizer = fabric.setup(model, _optimizer(model, recognizer, config))
     if not latest_checkpoint(out / CHECKPOINTS):
@@ -113,6 +120,7 @@ def make_task(
         validation=split_samples(images, "val"),
         rebuilt=outside_test(images) if config.unlabelled_weight else Samples.none(images),
         preprocessing=preprocessing,
+        keypoints=keypoint_source(images, samples, config.part_labels, config.seed) if config.keypoints else None,
     )
 
 
@@ -142,11 +150,12 @@ def _fit_head(
 
 
 def _optimizer(model: nn.Module, recognizer: Recognizer, config: TrainConfig) -> torch.optim.Optimizer:
-    """AdamW with the head's own learning rate."""
-    head = {id(parameter) for parameter in (*recognizer.head.parameters(), recognizer.bias)}
+    """AdamW; what no pretraining has seen, the head and the part learner, has the head's own learning rate."""
+    backbone = {id(parameter) for parameter in cast("nn.Module", recognizer.backbone).parameters()}
+    fresh = {id(parameter) for parameter in recognizer.parameters()} - backbone
     entries = []
-    for of_head in (False, True):
-        peak = config.head_learning_rate if of_head else config.learning_rate
-        parameters = [parameter for parameter in model.parameters() if (id(parameter) in head) == of_head]
+    for is_fresh in (False, True):
+        peak = config.head_learning_rate if is_fresh else config.learning_rate
+        parameters = [parameter for parameter in model.parameters() if (id(parameter) in fresh) == is_fresh]
         entries += parameter_groups(parameters, peak, config.weight_decay)
     return torch.optim.AdamW(entries, fused=True)

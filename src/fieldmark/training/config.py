@@ -21,8 +21,13 @@ class TrainConfig:
             ``.keras`` file; ``"none"`` builds a new one.
         mean: mean per RGB channel (0..1) that the weights want; ``None`` takes what the library says.
         std: standard deviation per RGB channel (0..1); ``None`` takes what the library says.
+        parts: number of parts to discover, without any annotation; 0 takes the whole picture as the only part, ``None``
+            the parts of the run that ``init`` names, if it has some.
+        discovery_weight: weight of the loss of discovery beside that of the classes; with ``keypoints``, of their
+            moving along when the picture moves, annotated or not.
         head: what turns parts into evidence: linear or additive, which add up what each part says; or, to compare with,
-            attention or second_order, which look at every place for themselves and mix them.
+            attention or second_order, which look at every place for themselves and mix them. auto is additive where
+            there are parts, and linear on the whole picture.
         rest: let the rest of the picture, where no part is, add evidence, too.
         rest_penalty: weight of the mean squared evidence of the rest, centred over classes. Of two ways to the same
             logits the loss then takes the one by way of the parts, and the rest says only what they can't.
@@ -50,7 +55,11 @@ class TrainConfig:
         mixup: Beta parameter of mixup (Zhang et al., ICLR 2018); 0 never mixes.
         unlabelled_weight: weight of a second task, rebuilding hidden places of all rows outside the test split,
             labelled or not; 0 leaves it out.
-        seed: of weights, order and augmentation.
+        keypoints: the parts are the data's annotated keypoints, learned from the training rows that have some.
+        part_labels: annotated pictures of each class that the keypoints are learned from, chosen by the seed; ``None``
+            takes all.
+        keypoint_weight: weight of the keypoints' loss beside that of the classes.
+        seed: of weights, order, augmentation and the choice of ``part_labels``.
         precision: ``"bf16"`` autocast, ``"32"``, or ``"auto"``: bf16 where the processor has instructions for it.
         time_limit: minutes that training may take; epochs are cut to fit. ``None`` is no limit.
     """
@@ -61,7 +70,9 @@ class TrainConfig:
     init: str = "none"
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
-    head: str = "linear"
+    parts: int | None = None
+    discovery_weight: float = 1.0
+    head: str = "auto"
     rest: bool = False
     rest_penalty: float = 0.1
     initial_head: str = "random"
@@ -86,6 +97,9 @@ class TrainConfig:
     color: float = 0.3
     mixup: float = 0.0
     unlabelled_weight: float = 0.0
+    keypoints: bool = False
+    part_labels: int | None = None
+    keypoint_weight: float = 1.0
     seed: int = 0
     precision: str = "auto"
     time_limit: float | None = None
@@ -94,6 +108,13 @@ class TrainConfig:
         check_names(self, _NAMES)
         check_ranges(self, _RANGES)
         _check_together(self)
+
+    @property
+    def head_name(self) -> str:
+        """The head that ``head`` stands for."""
+        if self.head != "auto":
+            return self.head
+        return "additive" if self.parts or self.keypoints else "linear"
 
     @property
     def final_resolution(self) -> int:
@@ -110,6 +131,8 @@ _NAMES = {"precision": ("precision", PRECISIONS), "initial_head": ("initial head
 
 #: Option → (smallest, largest) value; both allowed.
 _RANGES: dict[str, tuple[float, float]] = {
+    "parts": (0, 1024),
+    "discovery_weight": (0, 1000),
     "resolution": (16, 4096),
     "finish_resolution": (0, 4096),
     "epochs": (1, 1e5),
@@ -129,6 +152,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "color": (0, 0.9),
     "mixup": (0, 10),
     "unlabelled_weight": (0, 1000),
+    "part_labels": (0, 1e6),
+    "keypoint_weight": (0, 1000),
     "time_limit": (0.01, 1e6),
 }
 
@@ -138,3 +163,11 @@ def _check_together(config: TrainConfig) -> None:
         raise ConfigError("finish_epochs needs finish_resolution.", "Give both, such as 3 and 224.")
     if config.init != "none" and config.weights != "none":
         raise ConfigError("init and weights both say where the backbone's weights come from.", "Give one of them.")
+    if config.part_labels is not None and not config.keypoints:
+        raise ConfigError("part_labels says how many keypoints to learn from, and there are none.", "Give keypoints.")
+    if config.keypoints and config.parts:
+        raise ConfigError(
+            "keypoints and parts both say what the parts are.", "Give keypoints, or a number of parts to discover."
+        )
+    if (config.keypoints or config.parts) and config.mixup:
+        raise ConfigError("Blended pictures have no parts of their own.", "Give mixup 0, or leave the parts out.")

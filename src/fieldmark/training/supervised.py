@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
@@ -12,32 +13,34 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
 from fieldmark.augment import BatchAugment, mix_batch
+from fieldmark.models.parts import KeypointParts
+from fieldmark.models.parts.motion import draw_motion, move, recolour
 from fieldmark.models.recognizer import Recognizer
 from fieldmark.records import Preprocessing
 from fieldmark.training.checkpoint import LogRow
 from fieldmark.training.config import TrainConfig
+from fieldmark.training.keypoint_targets import KeypointSource
 from fieldmark.training.samples import Samples
 from fieldmark.training.sampling import epoch_order, stream_seed
-from fieldmark.training.supervised_model import Outputs, SupervisedModel, ToRebuild
+from fieldmark.training.supervised_model import Moved, Outputs, SupervisedBatch, SupervisedModel, ToRebuild
 from fieldmark.training.task import LOSS, StepTerms
 
 #: Keeps the pictures to rebuild, their augmentation and their masks apart from those of the labelled ones.
 _REBUILT_STREAM = 1 << 20
 
+#: What is learned beside the classes → the option that weighs it.
+_WEIGHTS = {
+    "reconstruction": "unlabelled_weight",
+    "keypoints": "keypoint_weight",
+    "discovery": "discovery_weight",
+    "rest": "rest_penalty",
+}
 
-@dataclass(frozen=True)
-class SupervisedBatch:
-    """One step's pictures.
+#: About what the loss of discovery is before anything was learned.
+_GUESSED_DISCOVERY = 4.0
 
-    Attributes:
-        x: augmented, normalised pictures (B, 3, R, R).
-        targets: class shares (B, N).
-        to_rebuild: augmented pictures of the second task; ``None`` without one.
-    """
-
-    x: Tensor
-    targets: Tensor
-    to_rebuild: ToRebuild | None = None
+#: Share of a batch's pictures that are looked at a second time, moved, to see whether their parts move along.
+_MOVED_SHARE = 0.5
 
 
 @dataclass
@@ -57,6 +60,7 @@ class SupervisedTask:
         validation: the validation rows; may be empty.
         rebuilt: places in the cache of the rows to rebuild; empty without a second task.
         preprocessing: of the final resolution.
+        keypoints: the annotated keypoints of ``train``; ``None`` where they are not learned.
     """
 
     fabric: Fabric
@@ -71,6 +75,7 @@ class SupervisedTask:
     validation: Samples
     rebuilt: Samples
     preprocessing: Preprocessing
+    keypoints: KeypointSource | None = None
 
     @property
     def steps(self) -> int:
@@ -84,8 +89,12 @@ class SupervisedTask:
 
     @property
     def guessing_loss(self) -> float:
-        """Cross-entropy of guessing."""
-        return math.log(max(3, self.classes)) + self.config.unlabelled_weight
+        """Cross-entropy of guessing, and what the other losses are without any knowledge."""
+        loss = math.log(max(3, self.classes)) + self.config.unlabelled_weight
+        parts = self.recognizer.parts
+        if isinstance(parts, KeypointParts):
+            loss += self.config.keypoint_weight * parts.guessing_loss
+        return loss + (_GUESSED_DISCOVERY * self.config.discovery_weight if self.model.discovery else 0.0)
 
     @property
     def classes(self) -> int:
@@ -107,17 +116,30 @@ class SupervisedTask:
         for step in range(self.steps):
             here = slice(step * config.batch_size, (step + 1) * config.batch_size)
             generator = torch.Generator().manual_seed(stream_seed(config.seed, epoch, 1 + step * world + rank))
-            pixels, labels = self.fabric.to_device(self.train.batch(order[here][rank::world]))
-            x, targets = augment(pixels, generator), functional.one_hot(labels, self.classes).to(torch.float32)
+            places = order[here][rank::world]
+            pixels, labels = self.fabric.to_device(self.train.batch(places))
+            x, theta = augment.drawn(pixels, generator)
+            targets = functional.one_hot(labels, self.classes).to(torch.float32)
             if config.mixup:
                 x, targets = mix_batch(x, targets, config.mixup, generator)
-            if others is None:
-                yield SupervisedBatch(x, targets)
-                continue
-            seed = stream_seed(config.seed, epoch, _REBUILT_STREAM + step * world + rank)
-            chance = torch.Generator().manual_seed(seed)
-            more = self.fabric.to_device(self.rebuilt.batch(others[here][rank::world])[0])
-            yield SupervisedBatch(x, targets, ToRebuild(augment(more, chance), chance))
+            yield SupervisedBatch(
+                x,
+                targets,
+                to_rebuild=self._to_rebuild(others[here][rank::world], step, epoch, augment),
+                keypoints=self.keypoints.batch(places, theta) if self.keypoints is not None else None,
+                moved=moved_share(x, generator) if self.model.discovery is not None else None,
+            )
+
+    def _to_rebuild(
+        self, places: npt.NDArray[np.int64], step: int, epoch: int, augment: BatchAugment
+    ) -> ToRebuild | None:
+        if not len(places):
+            return None
+        rank, world = self.fabric.global_rank, self.fabric.world_size
+        seed = stream_seed(self.config.seed, epoch, _REBUILT_STREAM + step * world + rank)
+        chance = torch.Generator().manual_seed(seed)
+        pixels, _ = self.fabric.to_device(self.rebuilt.batch(places))
+        return ToRebuild(augment(pixels, chance), chance)
 
     def _augment(self, resolution: int) -> BatchAugment:
         config = self.config
@@ -131,10 +153,10 @@ class SupervisedTask:
             color=config.color,
         )
 
-    def _rebuilt_order(self, epoch: int) -> np.ndarray | None:
-        """Return which rows are rebuilt at each step; they come round as often as the steps need."""
+    def _rebuilt_order(self, epoch: int) -> npt.NDArray[np.int64]:
+        """Return which rows are rebuilt at each step, as often as the steps need them; none without that task."""
         if not len(self.rebuilt):
-            return None
+            return np.empty(0, np.int64)
         generator = np.random.default_rng(stream_seed(self.config.seed, epoch, _REBUILT_STREAM - 1))
         wanted = self.steps * self.config.batch_size
         rounds = -(-wanted // len(self.rebuilt))
@@ -151,18 +173,16 @@ class SupervisedTask:
 
     def _loss(self, batch: SupervisedBatch) -> tuple[Tensor, StepTerms]:
         config = self.config
-        found: Outputs = self.module(batch.x, batch.to_rebuild)
-        smoothing = config.label_smoothing
-        loss = functional.cross_entropy(found.logits, batch.targets, label_smoothing=smoothing)
+        found: Outputs = self.module(batch)
+        loss = functional.cross_entropy(found.logits, batch.targets, label_smoothing=config.label_smoothing)
         terms = {"classification": loss.detach()}
-        if found.rebuilding is not None:
-            loss = loss + config.unlabelled_weight * found.rebuilding
-            terms["reconstruction"] = found.rebuilding.detach()
+        losses = dict(found.losses)
         if config.rest:
-            size = rest_size(found.parts.evidence)
-            loss = loss + config.rest_penalty * size
-            terms["rest"] = size.detach()
-        return loss, terms if len(terms) > 1 else {}
+            losses["rest"] = rest_size(found.parts.evidence)
+        for name, beside in losses.items():
+            loss = loss + getattr(config, _WEIGHTS[name]) * beside
+            terms[name] = beside.detach()
+        return loss, terms | found.terms if len(terms) > 1 else {}
 
     @torch.inference_mode()
     def validate(self, resolution: int) -> LogRow:
@@ -183,6 +203,13 @@ class SupervisedTask:
 
     def after_epoch(self, epochs_done: int) -> None:
         """Do nothing more."""
+
+
+def moved_share(x: Tensor, generator: torch.Generator) -> Moved:
+    """Move and recolour the first of a batch's pictures (B, 3, R, R)."""
+    some = x[: max(1, round(_MOVED_SHARE * len(x)))]
+    theta = draw_motion(len(some), generator, x.device)
+    return Moved(recolour(move(some, theta), generator).contiguous(memory_format=torch.channels_last), theta)
 
 
 def rest_size(evidence: Tensor) -> Tensor:

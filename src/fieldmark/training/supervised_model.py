@@ -1,17 +1,19 @@
-"""What supervised training runs: a recogniser and, where rebuilding is wanted too, an autoencoder beside it."""
+"""What supervised training runs: a recogniser, and what else is learned beside the classes."""
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
 from fieldmark.models.autoencoders import Autoencoder
+from fieldmark.models.parts import DiscoveryWeights, KeypointParts, discovery_loss, equivariance_error
 from fieldmark.models.recognizer import PartEvidence, Recognizer
+from fieldmark.training.keypoint_targets import KeypointTargets
 from fieldmark.training.norm_statistics import kept_statistics
 
 
 class ToRebuild(NamedTuple):
-    """Pictures of the second task.
+    """Pictures to be rebuilt.
 
     Attributes:
         pictures: normalised pictures (U, 3, H, W).
@@ -22,45 +24,101 @@ class ToRebuild(NamedTuple):
     generator: torch.Generator
 
 
+class Moved(NamedTuple):
+    """Some of the labelled pictures, seen another way.
+
+    Attributes:
+        pictures: the first M of a batch's pictures, moved and recoloured (M, 3, H, W).
+        theta: how: affine maps (M, 2, 3) from the moved pictures' coordinates to the pictures', both in -1..1.
+    """
+
+    pictures: Tensor
+    theta: Tensor
+
+
+class SupervisedBatch(NamedTuple):
+    """One step's pictures.
+
+    Attributes:
+        x: augmented, normalised pictures (B, 3, R, R).
+        targets: class shares (B, N).
+        to_rebuild: augmented pictures to be rebuilt; ``None`` where nothing is.
+        keypoints: where the keypoints of ``x`` are; ``None`` where they are not learned.
+        moved: some of ``x``, moved; ``None`` where parts are not discovered.
+    """
+
+    x: Tensor
+    targets: Tensor
+    to_rebuild: ToRebuild | None = None
+    keypoints: KeypointTargets | None = None
+    moved: Moved | None = None
+
+
 class Outputs(NamedTuple):
     """All that the loss is made of.
 
     Attributes:
         logits: (B, N).
         parts: what the logits were added up from.
-        rebuilding: the loss of rebuilding; ``None`` without a second task.
+        losses: what else is to be minimised: ``reconstruction``, ``keypoints``, ``discovery``, where they are wanted.
+        terms: of what some of these are made up, by name, detached.
     """
 
     logits: Tensor
     parts: PartEvidence
-    rebuilding: Tensor | None
+    losses: dict[str, Tensor]
+    terms: dict[str, Tensor]
 
 
 class SupervisedModel(nn.Module):
-    """A recogniser and, around the same backbone, perhaps an autoencoder.
+    """A recogniser with the losses of what is learned beside the classes; all look at the same features and maps.
 
     Args:
         recognizer: tells classes apart.
-        autoencoder: a masked autoencoder whose ``backbone`` is the recogniser's; ``None`` without a second task.
+        autoencoder: a masked autoencoder whose ``backbone`` is the recogniser's; ``None`` where nothing is rebuilt.
+        discovery: how much each term of part discovery counts; ``None`` where parts are not discovered.
     """
 
-    def __init__(self, recognizer: Recognizer, autoencoder: Autoencoder | None = None) -> None:
+    def __init__(
+        self,
+        recognizer: Recognizer,
+        autoencoder: Autoencoder | None = None,
+        discovery: DiscoveryWeights | None = None,
+    ) -> None:
         super().__init__()
         self.recognizer = recognizer
         self.autoencoder = autoencoder
+        self.discovery = discovery
 
-    def forward(self, x: Tensor, to_rebuild: ToRebuild | None = None) -> Outputs:
-        """Tell labelled pictures apart, and rebuild others where the model has an autoencoder.
+    def forward(self, batch: SupervisedBatch) -> Outputs:
+        """Tell labelled pictures apart, and measure whatever else the batch holds something for."""
+        features = self.recognizer.backbone.forward_features(batch.x)  # (B, C, H, W)
+        maps = self.recognizer.parts(features)  # (B, K + 1, H, W)
+        found = self.recognizer.evidence_of(features, maps)
+        losses: dict[str, Tensor] = {}
+        terms: dict[str, Tensor] = {}
+        if batch.to_rebuild is not None and self.autoencoder is not None:
+            # Pictures with holes have statistics of their own; prediction sees whole pictures.
+            with kept_statistics(self._backbone):
+                losses["reconstruction"], _ = self.autoencoder.loss(*batch.to_rebuild)
+        if batch.keypoints is not None:
+            parts = cast("KeypointParts", self.recognizer.parts)
+            losses["keypoints"], more = parts.loss(maps, *batch.keypoints)
+            terms |= more
+        if batch.moved is not None and self.discovery is not None:
+            losses["discovery"], more = self._discover(batch.x, features, maps, batch.moved, self.discovery)
+            terms |= more
+        return Outputs(self.recognizer.logits_of(found.evidence), found, losses, terms)
 
-        Args:
-            x: normalised pictures (B, 3, H, W) to be told apart.
-            to_rebuild: pictures to be rebuilt, if any.
-        """
-        parts = self.recognizer.parts_evidence(x)
-        logits = self.recognizer.logits_of(parts.evidence)
-        if self.autoencoder is None or to_rebuild is None:
-            return Outputs(logits, parts, None)
-        # Pictures with holes have statistics of their own; prediction sees whole pictures.
-        with kept_statistics(self.recognizer.backbone):  # type: ignore[arg-type]  # every backbone is a module
-            loss, _ = self.autoencoder.loss(*to_rebuild)
-        return Outputs(logits, parts, loss)
+    @property
+    def _backbone(self) -> nn.Module:
+        return cast("nn.Module", self.recognizer.backbone)  # every backbone is a module
+
+    def _discover(
+        self, x: Tensor, features: Tensor, maps: Tensor, moved: Moved, weights: DiscoveryWeights
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        with kept_statistics(self._backbone):
+            moved_maps = self.recognizer.parts(self.recognizer.backbone.forward_features(moved.pictures))
+        equivariance = equivariance_error(maps[: len(moved_maps)], moved_maps, moved.theta)
+        loss, terms = discovery_loss(x, features, maps, weights)
+        return loss + weights.equivariance * equivariance, {**terms, "equivariance": equivariance.detach()}

@@ -18,13 +18,15 @@ from fieldmark.training.assembly import build_model, make_task, model_spec
 from fieldmark.training.checkpoint import TrainingState
 from fieldmark.training.config import TrainConfig
 from fieldmark.training.initial_backbone import origin_of, with_initial_backbone
+from fieldmark.training.initial_parts import with_initial_parts
+from fieldmark.training.keypoint_targets import check_keypoints
 from fieldmark.training.loop import Loop
 from fieldmark.training.observer import SilentObserver, TrainObserver
 from fieldmark.training.options import flat_options
 from fieldmark.training.processes import make_fabric
 from fieldmark.training.run_folder import BUNDLE, check_run, make_run
 from fieldmark.training.schedule import deadline_of
-from fieldmark.training.supervised import SupervisedBatch
+from fieldmark.training.supervised_model import SupervisedBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +77,15 @@ def train(
         TrainingError: the loss is not a number, or exploded.
     """
     started = time.monotonic()
-    config = with_initial_backbone(config)
+    config = with_initial_parts(with_initial_backbone(config))
     fabric = make_fabric(config.precision)
     hears = observer if observer is not None and fabric.global_rank == 0 else SilentObserver()
     table = data if isinstance(data, Table) else read_table(data, reader=reader, seed=config.seed)
     _check_trainable(table)
+    if config.keypoints:
+        check_keypoints(table)
     check_run(out, config, table, resume=resume)
-    recognizer, preprocessing = build_model(config, len(table.classes))
+    recognizer, preprocessing = build_model(config, len(table.classes), table.part_names)
     images = _cache(table, preprocessing, cache, hears)
     leaks = find_leaks(images.table, images)
     if leaks:
@@ -139,7 +143,7 @@ def _bundle_info(
     return BundleInfo(
         classes=tuple(names),
         preprocessing=preprocessing,
-        model=asdict(model_spec(config, len(names))),
+        model=asdict(model_spec(config, len(names), table.part_names)),
         rank_names=table.rank_names,
         lineage=table.lineage_of(),
         part_names=part_names,

@@ -15,8 +15,8 @@ from fieldmark.training.assembly import build_model, model_spec
 from fieldmark.training.averaging import averaged_model
 from fieldmark.training.config import TrainConfig
 from fieldmark.training.samples import Samples
-from fieldmark.training.supervised import SupervisedBatch, SupervisedTask, rest_size
-from fieldmark.training.supervised_model import SupervisedModel, ToRebuild
+from fieldmark.training.supervised import SupervisedTask, rest_size
+from fieldmark.training.supervised_model import SupervisedBatch, SupervisedModel, ToRebuild
 
 B, C, N = 6, 8, 4
 

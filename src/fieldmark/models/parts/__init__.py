@@ -4,6 +4,7 @@ from fieldmark.models.parts.cells import EveryCell
 from fieldmark.models.parts.contract import PartLearner
 from fieldmark.models.parts.discovery import DiscoveredParts
 from fieldmark.models.parts.discovery_terms import DiscoveryWeights, discovery_loss, equivariance_error
+from fieldmark.models.parts.keypoints import KeypointParts, keypoint_maps, locate
 from fieldmark.models.parts.linked_keypoints import LinkedKeypoints
 from fieldmark.models.parts.specs import PARTS, PartsSpec, build_parts, numbered_parts
 from fieldmark.models.parts.whole import WholePicture
@@ -13,6 +14,7 @@ __all__ = [
     "DiscoveredParts",
     "DiscoveryWeights",
     "EveryCell",
+    "KeypointParts",
     "LinkedKeypoints",
     "PartLearner",
     "PartsSpec",
@@ -20,5 +22,7 @@ __all__ = [
     "build_parts",
     "discovery_loss",
     "equivariance_error",
+    "keypoint_maps",
+    "locate",
     "numbered_parts",
 ]

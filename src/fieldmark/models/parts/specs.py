@@ -7,6 +7,7 @@ from fieldmark.errors import unknown_name
 from fieldmark.models.parts.cells import EveryCell
 from fieldmark.models.parts.contract import PartLearner
 from fieldmark.models.parts.discovery import DiscoveredParts
+from fieldmark.models.parts.keypoints import KeypointParts
 from fieldmark.models.parts.linked_keypoints import LinkedKeypoints
 from fieldmark.models.parts.whole import WholePicture
 
@@ -17,7 +18,7 @@ class PartsSpec:
 
     Attributes:
         name: a name in ``PARTS``.
-        names: the names of the parts, for learners whose number of parts is chosen.
+        names: the names of the parts, for learners whose number of parts is chosen, or is that of the keypoints.
         width: channels of the learner's own layers, for learners that have some.
     """
 
@@ -32,6 +33,7 @@ PARTS: dict[str, Callable[[PartsSpec, int], PartLearner]] = {
     "discovered": lambda spec, dim: DiscoveredParts(dim, spec.names, spec.width),
     "linked_keypoints": lambda spec, dim: LinkedKeypoints(dim, spec.names, spec.width),
     "cells": lambda _spec, _dim: EveryCell(),
+    "keypoints": lambda spec, dim: KeypointParts(dim, spec.names, width=spec.width),
 }
 
 
@@ -48,7 +50,7 @@ def build_parts(spec: PartsSpec, feature_dim: int) -> PartLearner:
         feature_dim: number C of channels of the features.
 
     Raises:
-        ConfigError: there is no such part learner.
+        ConfigError: there is no such part learner, or its spec lacks what it needs.
     """
     if spec.name not in PARTS:
         raise unknown_name("part learner", spec.name, PARTS)
