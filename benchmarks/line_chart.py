@@ -76,7 +76,9 @@ def _chart(chart: Chart) -> list[str]:
     ]
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(f'<text x="{middle}" y="{HEIGHT - BOTTOM + 31}" text-anchor="middle">{escape(chart.across)}</text>')
-    for place, (name, line) in enumerate((name, line) for name, line in chart.lines.items() if line):
+    for place, (name, line) in enumerate(chart.lines.items()):
+        if not line:
+            continue  # its colour stays its own, as in the other charts
         colour = COLOURS[place % len(COLOURS)]
         shown = [(x(step), *line[step]) for step in chart.steps if step in line]
         points = " ".join(f"{across},{y(value)}" for across, value, _ in shown)

@@ -1,6 +1,8 @@
 """Supervised parts in miniature: draw birds with keypoints, train on a few of them, measure what was found."""
 
 import csv
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from fieldmark.metrics import keypoint_error
 from fieldmark.models.bundle import read_info
 from fieldmark.synthetic import PARTS
 from fieldmark.training.config import TrainConfig
+from fieldmark.training.observer import SilentObserver
 from fieldmark.training.train import train
 
 #: How much nearer the keypoints must be found than by always looking at their mean place; about 0.35 when written.
@@ -84,3 +87,20 @@ def test_data_without_keypoints_leave_no_run_behind(birds: Path, cache: Path, tm
     with pytest.raises(ConfigError, match="annotated keypoints"):
         train(birds / "images", tmp_path / "run", CONFIG, cache=cache)
     assert not (tmp_path / "run").exists()
+
+
+class Interruption(SilentObserver):
+    """Stops the training after its first epoch."""
+
+    def epoch(self, row: Mapping[str, float | int | str | None]) -> None:
+        raise KeyboardInterrupt
+
+
+def test_a_resumed_run_ends_with_the_same_weights(birds: Path, cache: Path, tmp_path: Path) -> None:
+    short = replace(CONFIG, epochs=2, batch_size=32, part_labels=2)
+    train(birds, tmp_path / "whole", short, cache=cache)
+    with pytest.raises(KeyboardInterrupt):
+        train(birds, tmp_path / "stopped", short, cache=cache, observer=Interruption())
+    train(birds, tmp_path / "stopped", short, cache=cache, resume=True)
+    weights = [(tmp_path / name / "bundle" / "weights.safetensors").read_bytes() for name in ("whole", "stopped")]
+    assert weights[0] == weights[1]

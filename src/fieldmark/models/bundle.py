@@ -194,7 +194,14 @@ def spec_from_json(data: Mapping[str, object]) -> "ModelSpec":
 
 
 def _with_tuples(data: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+    """Turn JSON's lists into tuples, those of inner mappings (the backbone's options) too."""
+
+    def frozen(value: object) -> object:
+        if isinstance(value, Mapping):
+            return _with_tuples(value)
+        return tuple(value) if isinstance(value, list) else value
+
+    return {key: frozen(value) for key, value in data.items()}
 
 
 def _write_texts(folder: Path, info: BundleInfo) -> None:

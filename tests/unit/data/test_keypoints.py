@@ -1,6 +1,7 @@
 """Keypoints in the square: where a dot is painted, there the keypoint must be."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 
 from fieldmark.data.cache import CachedImages, cache_images
 from fieldmark.data.keypoints import boxes_of, choose_annotated, keypoints_of
+from fieldmark.data.reading import read_table
 from fieldmark.data.table import Table, make_table
 from fieldmark.errors import DataError
 from fieldmark.records import Preprocessing
@@ -111,3 +113,16 @@ def test_more_annotations_keep_those_of_fewer() -> None:
     assert (annotated | ~more).all()
     assert (few != other).any()
     assert not choose_annotated(annotated, labels, 0, 0).any()
+
+
+@pytest.mark.shared_data
+def test_the_keypoints_of_real_birds_lie_in_their_boxes(shared: Path, tmp_path: Path) -> None:
+    table = read_table(shared / "data" / "cub50")
+    some = replace(table, frame=table.frame.gather_every(120))
+    images = cache_images(some, Preprocessing(96), tmp_path, workers=1)
+    positions, visible, annotated = keypoints_of(images)
+    boxes = boxes_of(images)[:, None]
+    inside = (positions - boxes[..., :2]) / boxes[..., 2:]
+    assert annotated.all()
+    assert visible.sum() == sum(part["visible"] for parts in some.frame["parts"] for part in parts)
+    assert ((inside > -0.05) & (inside < 1.05)).all(-1)[visible].mean() > 0.99

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from fieldmark.errors import BundleError, ConfigError
 from fieldmark.models.backbones import BackboneSpec
 from fieldmark.models.build import ModelSpec, build_recognizer
-from fieldmark.models.bundle import BundleInfo, load_bundle, read_info, record_results, save_bundle
+from fieldmark.models.bundle import BundleInfo, load_bundle, read_info, record_results, save_bundle, spec_from_json
 from fieldmark.models.heads import HEADS, LinearHead
 from fieldmark.models.parts import PARTS, PartsSpec
 from fieldmark.models.pooling import pool_parts
@@ -141,6 +141,14 @@ def test_bundle_gives_back_weights_and_everything_else(tmp_path: Path) -> None:
         "weights.safetensors",
         "README.md",
     }
+
+
+def test_the_spec_comes_back_equal_from_json() -> None:
+    import json
+    from dataclasses import asdict, replace
+
+    spec = replace(SPEC, parts=PartsSpec("keypoints", names=("beak", "tail")))
+    assert spec_from_json(json.loads(json.dumps(asdict(spec)))) == spec
 
 
 def test_saving_again_replaces_the_bundle_and_leaves_nothing_behind(tmp_path: Path) -> None:
