@@ -53,23 +53,11 @@ def region_centre(share: NDArray[np.float32], region: NDArray[np.bool_]) -> NDAr
     return np.array([x, y], np.float32)
 
 
-def pixel_mask(region: NDArray[np.bool_], side: int, *, grow: int = 0) -> NDArray[np.bool_]:
-    """Spread a region's cells over the pixels of the square.
-
-    Args:
-        region: (h, w).
-        side: pixels R per side of the square.
-        grow: pixels by which the mask is grown on all sides.
-
-    Returns:
-        (R, R).
-    """
+def pixel_mask(region: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
+    """Spread a region's cells (h, w) over the pixels of a square of ``side`` pixels R per side: (R, R)."""
     height, width = region.shape
     rows, columns = np.arange(side) * height // side, np.arange(side) * width // side
-    mask = region[rows[:, None], columns[None, :]]
-    if grow and mask.any():
-        mask = ndimage.binary_dilation(mask, iterations=grow)
-    return np.asarray(mask, np.bool_)
+    return np.asarray(region[rows[:, None], columns[None, :]])
 
 
 def inside_mask(fitted: FittedImage) -> NDArray[np.bool_]:
