@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ class Example:
     label: str
     similarity: float
     box: Box | None = None
-    thumbnail: str = ""
+    thumbnail: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class Explanation:
     size: tuple[int, int]
     fieldmark_version: str
     examples: tuple[Example, ...] = ()
-    picture: str = ""
+    picture: str = field(default="", repr=False)
     notes: tuple[str, ...] = ()
 
     @property
@@ -206,8 +206,10 @@ def in_words(explanation: Explanation) -> str:
         said = f"covering {named(first.part)} costs most ({signed(first.difference)} of {total} log-odds, measured)"
         return f"{head}: {said}.{_would_be(explanation, 'With', 'covered ')}"
     if explanation.flip is None:
-        said = f"{named(first.part)} says most of it ({signed(first.difference)} of {total} log-odds)"
-        return f"{head}: {said}, but no parts' absence turns it."
+        name, most = named(first.part), first.difference
+        if explanation.bias_difference > most:
+            name, most = "the bias", explanation.bias_difference
+        return f"{head}: {name} says most of it ({signed(most)} of {total} log-odds); no part's absence would turn it."
     deciding = [mark for mark in explanation.marks if mark.part in explanation.flip]
     names = _joined([named(mark.part) for mark in sorted(deciding, key=lambda mark: -mark.difference)])
     verb = "decides" if len(deciding) == 1 else "decide together"

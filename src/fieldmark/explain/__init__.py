@@ -9,13 +9,19 @@ from fieldmark.explain.evidence import (
     load_images,
     load_reader,
 )
+from fieldmark.explain.explain import explain_picture, field_marks, with_examples
+from fieldmark.explain.figure import draw_explanation
 
 __all__ = [
     "EvidenceReader",
     "EvidenceTable",
     "PictureEvidence",
     "collect_evidence",
+    "draw_explanation",
     "evidence_of_rows",
+    "explain_picture",
+    "field_marks",
     "load_images",
     "load_reader",
+    "with_examples",
 ]
