@@ -30,8 +30,8 @@ from record import QUICK_RUNS, ROOT, RUNS, Json, Row, RunStore, chosen_options, 
 
 Changes = Mapping[str, OptionValue]
 
-#: The arm in question. Its one part is the whole picture, until training takes a number of parts to discover.
-ADDITIVE: Changes = {"head": "additive"}
+#: The arm in question.
+ADDITIVE: Changes = {"head": "additive", "parts": 8}
 
 #: Arm → training options that differ.
 ARMS: dict[str, Changes] = {

@@ -1,9 +1,12 @@
 """Fixtures that several test folders use."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # the test folders are no packages
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -45,3 +48,21 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("tiny") / "run"
     save_bundle(run / "bundle", recognizer, info)
     return run
+
+
+@pytest.fixture(scope="session")
+def _written_quadrant_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from part_stand_ins import register_quadrants, write_quadrant_run
+
+    with pytest.MonkeyPatch.context() as patch:
+        register_quadrants(patch)
+        return write_quadrant_run(tmp_path_factory.mktemp("quadrants"))
+
+
+@pytest.fixture
+def quadrant_run(_written_quadrant_run: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run with a table whose parts are the quadrants of the picture; they are a part learner while the test runs."""
+    from part_stand_ins import register_quadrants
+
+    register_quadrants(monkeypatch)
+    return _written_quadrant_run

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fieldmark.data.table import Table
     from fieldmark.errors import FieldmarkError
     from fieldmark.evaluation import evaluate
+    from fieldmark.explain import field_marks
     from fieldmark.predict import load_predictor
     from fieldmark.records import Prediction
     from fieldmark.report import write_report
@@ -29,6 +30,7 @@ __all__ = [
     "Table",
     "TrainConfig",
     "evaluate",
+    "field_marks",
     "generate_birds",
     "load_predictor",
     "pretrain",
@@ -45,6 +47,7 @@ _HOMES = {
     "Table": "fieldmark.data.table",
     "TrainConfig": "fieldmark.training.config",
     "evaluate": "fieldmark.evaluation",
+    "field_marks": "fieldmark.explain",
     "generate_birds": "fieldmark.synthetic",
     "load_predictor": "fieldmark.predict",
     "pretrain": "fieldmark.training.pretrain",

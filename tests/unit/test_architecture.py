@@ -20,6 +20,7 @@ PUBLIC_NAMES = [
     "Table",
     "TrainConfig",
     "evaluate",
+    "field_marks",
     "generate_birds",
     "load_predictor",
     "pretrain",

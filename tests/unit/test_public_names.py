@@ -12,6 +12,7 @@ NAMES = [
     "Table",
     "TrainConfig",
     "evaluate",
+    "field_marks",
     "generate_birds",
     "load_predictor",
     "pretrain",

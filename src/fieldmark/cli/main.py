@@ -12,6 +12,7 @@ from fieldmark.cli.data_cache import data_cache
 from fieldmark.cli.data_check import data_check
 from fieldmark.cli.demo import demo
 from fieldmark.cli.evaluate import evaluate
+from fieldmark.cli.explain import explain
 from fieldmark.cli.export import export
 from fieldmark.cli.predict import predict
 from fieldmark.cli.pretrain import pretrain
@@ -112,6 +113,7 @@ def _fieldmark(
       fieldmark data check photos/
       fieldmark train photos/ --out runs/first --time-limit 30m
       fieldmark predict runs/first new/*.jpg --format csv > names.csv
+      fieldmark explain runs/first new/bird.jpg
     """
 
 
@@ -121,6 +123,7 @@ _COMMANDS: "tuple[tuple[typer.Typer, str, Callable[..., None]], ...]" = (
     (app, "train", train),
     (app, "evaluate", evaluate),
     (app, "predict", predict),
+    (app, "explain", explain),
     (app, "report", report),
     (app, "export", export),
     (data, "check", data_check),

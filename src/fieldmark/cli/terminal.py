@@ -23,8 +23,8 @@ CACHE_VARIABLE = "FIELDMARK_CACHE"
 #: Width of a table where stdout is no terminal: nothing is cut, whatever reads it.
 _PIPE_WIDTH = 10_000
 
-#: A cell that holds a figure, with its unit, or nothing.
-_FIGURE = re.compile(r"-?|[\d.,]+( (%|px|B|kB|MB|GB))?")
+#: A cell that holds a figure, with its sign and its unit, or nothing.
+_FIGURE = re.compile(r"-?|[+-]?[\d.,]+( (%|px|B|kB|MB|GB))?")
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")]
 ReaderName = Annotated[

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from fieldmark.data.images import MAX_PIXELS, as_rgb, decode, fit_image
+from fieldmark.data.images import MAX_PIXELS, FittedImage, as_rgb, decode, fit_image
 from fieldmark.errors import BrokenImageError, DataError
 from fieldmark.predict.contract import ImageSource
 from fieldmark.records import Preprocessing
@@ -30,7 +30,21 @@ def fitted_pixels(source: ImageSource, preprocessing: Preprocessing) -> npt.NDAr
         BrokenImageError: the picture can't be decoded.
         DataError: it is nothing that could hold a picture.
     """
-    return fit_image(_image(source, preprocessing.resolution), preprocessing).pixels
+    return fitted_image(source, preprocessing).pixels
+
+
+def fitted_image(source: ImageSource, preprocessing: Preprocessing) -> FittedImage:
+    """Decode and fit one picture, and tell where in the square it lies.
+
+    Args:
+        source: whatever holds the picture.
+        preprocessing: its resolution, fit and fill are used.
+
+    Raises:
+        BrokenImageError: the picture can't be decoded.
+        DataError: it is nothing that could hold a picture.
+    """
+    return fit_image(open_picture(source, at_least=preprocessing.resolution), preprocessing)
 
 
 def source_name(source: ImageSource, number: int) -> str:
@@ -42,13 +56,23 @@ def source_name(source: ImageSource, number: int) -> str:
     return str(getattr(source, "filename", "")) or f"picture {number}"
 
 
-def _image(source: ImageSource, resolution: int) -> Image.Image:
+def open_picture(source: ImageSource, *, at_least: int) -> Image.Image:
+    """Decode one picture, upright and in RGB.
+
+    Args:
+        source: whatever holds the picture.
+        at_least: smallest shorter side in px that is wanted; a JPEG may be decoded smaller than it is.
+
+    Raises:
+        BrokenImageError: the picture can't be decoded.
+        DataError: it is nothing that could hold a picture.
+    """
     if isinstance(source, Path | str):
-        return decode(Path(source), at_least=resolution)
+        return decode(Path(source), at_least=at_least)
     if isinstance(source, tuple):
-        return decode(source[1], at_least=resolution)
+        return decode(source[1], at_least=at_least)
     if isinstance(source, bytes):
-        return decode(source, at_least=resolution)
+        return decode(source, at_least=at_least)
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, Image.Image):

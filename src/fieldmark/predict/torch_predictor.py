@@ -46,7 +46,7 @@ class TorchPredictor:
         self._info = info
         self._batch_size = batch_size
         self._top = min(top, len(info.classes))
-        self._device = _device(device)
+        self._device = usable_device(device)
         self._recognizer = recognizer.eval().to(self._device).to(memory_format=torch.channels_last)
 
     @property
@@ -123,7 +123,12 @@ class TorchPredictor:
             return name, error
 
 
-def _device(name: str) -> torch.device:
+def usable_device(name: str) -> torch.device:
+    """Return the device of a name.
+
+    Raises:
+        ConfigError: torch knows no such device, or this machine has none.
+    """
     try:
         device = torch.device(name)
         torch.empty(0, device=device)

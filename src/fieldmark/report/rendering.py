@@ -19,8 +19,19 @@ def write_page(run: Path, template: str, content: Mapping[str, object]) -> Path:
         template: a file in ``templates``; whatever it shows is escaped.
         content: name in the template → value; a name that is missing is an error.
     """
+    return write_file(run / REPORT_FILE, template, content)
+
+
+def write_file(path: Path, template: str, content: Mapping[str, object]) -> Path:
+    """Write a page that needs no other file, atomically, and return its path.
+
+    Args:
+        path: the file; its folder is made where it is missing.
+        template: a file in ``templates``; whatever it shows is escaped.
+        content: name in the template → value; a name that is missing is an error.
+    """
     page = _environment().get_template(template).render(content)
-    path = run / REPORT_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     partial.write_text(page, encoding="utf-8")
     partial.replace(path)

@@ -14,7 +14,7 @@ def runs(**top1: tuple[float, float]) -> dict[str, list[dict[str, float]]]:
 def test_the_rivals_are_the_heads_that_mix() -> None:
     assert mixing_arms() == ["attention", "second order"]
     assert set(TOP1) == set(ARMS)
-    assert all(config.head == "linear" for config in DATA.values())  # what the arms change
+    assert all(config.head == "auto" for config in DATA.values())  # what the arms change
 
 
 @pytest.mark.parametrize(("additive", "gap", "holds"), [((81, 82), 0.5, True), ((80, 82), 1.0, False)])

@@ -1,0 +1,309 @@
+"""What is asked of explanations, on individuals whose marks are known.
+
+``mark_protocols``: of pictures of one individual that differ in one mark, is it named, and does removing it count?
+``part_protocols``: completeness, correctness, contrastivity after FunnyBirds (Hesse, Schaub-Meyer, Roth; ICCV 2023).
+``occlusion_safety``: does hiding a mark make a recogniser sure of a wrong class?
+
+Every function returns sums and counts, so that results of several seeds can be put together.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, stats
+
+from attributions import Attribution, one_hot, slot_shares, versus
+from explained_birds import Bird, Individual, Mask, stacked
+from fieldmark.explain import EvidenceReader
+from fieldmark.explain.regions import part_region, pixel_mask
+from fieldmark.explain.removal import removal_effects, removed_mask
+from fieldmark.synthetic import MARK_PARTS
+
+#: Thresholds above which a mark counts as important, in shares of all attribution (FunnyBirds' own).
+THRESHOLDS = np.linspace(0.01, 0.50, 80)
+
+#: A mark whose removal costs less than this share of the score is irrelevant (FunnyBirds' own).
+IRRELEVANT = 0.05
+
+#: Probability above which a recogniser is sure.
+SURE = 0.9
+
+#: A mark's mask is grown by this share of the side before attribution is summed, as FunnyBirds grows it (2 of 256 px).
+_GROWN = 2 / 256
+
+#: Regions of the same shape that are removed elsewhere, for each one removed.
+_PLACES = 4
+
+
+@dataclass
+class Tally:
+    """Sums with counts, by name."""
+
+    sums: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def add(self, name: str, value: float) -> None:
+        """Count one value."""
+        self.sums[name] = self.sums.get(name, 0.0) + float(value)
+        self.counts[name] = self.counts.get(name, 0) + 1
+
+    def means(self) -> dict[str, float]:
+        """Return the mean of every name."""
+        return {name: self.sums[name] / self.counts[name] for name in self.sums}
+
+
+def mark_protocols(
+    reader: EvidenceReader, individuals: Sequence[Individual], methods: Mapping[str, Attribution]
+) -> Tally:
+    """Explain pictures against the species that differs in one mark.
+
+    Only pictures that the recogniser decides rightly between the two species, and in which the mark is seen, count.
+
+    * ``first evidence``: is the part with the largest contribution the mark's part? That is the one with the largest
+      share of its map on the mark's pixels in either picture. Not counted where there is one part only.
+    * ``pointing METHOD``: does the maximum of the method's map lie on the mark? (The pointing game: Zhang et al., ECCV
+      2016.)
+    * ``removal METHOD``: does removing the named region lower the log-odds more than removing as much elsewhere? The
+      region is what hangs together with the maximum above half of it, of the first part's map or the method's. The rest
+      of the picture is no region: where it comes first, that counts as a miss.
+    """
+    tally, classes = Tally(), reader.info.classes
+    parted = reader.additive and len(reader.names) > 1
+    for individual in individuals:
+        for one, other, mark in individual.pairs():
+            first, second = classes.index(one.species), classes.index(other.species)
+            read = reader.read(one.pixels[None])
+            if mark not in one.visible or read.logits[0, first] <= read.logits[0, second]:
+                continue
+            truth = one.masks[mark] | other.masks[mark]
+            regions: dict[str, Mask | None] = {}
+            target = versus(len(classes), first, second)
+            for name, attribute in methods.items():
+                found = attribute(one.pixels[None], target)[0]
+                tally.add(f"pointing {name}", grown(truth)[np.unravel_index(found.argmax(), found.shape)])
+                regions[name] = part_region(np.maximum(found, 0))
+            if parted:
+                leading = int((read.evidence[0] @ target).argmax())
+                tally.add("first evidence", leading == part_of(read.maps[0], truth))
+                is_part = leading < read.maps.shape[1] - 1
+                regions["evidence"] = pixel_mask(part_region(read.maps[0, leading]), len(truth)) if is_part else None
+            for name, lowered in _lowered(reader, one, regions, (first, second)).items():
+                tally.add(f"removal {name}", lowered)
+    return tally
+
+
+def part_of(maps: NDArray[np.float32], mask: Mask) -> int:
+    """Return the part (not the background) with the largest share of its map (K + 1, h, w) on a mask (R, R)."""
+    shares = slot_shares(maps[None], len(maps) - 1, len(mask))[0]
+    return int(shares[:, mask].sum(1).argmax())
+
+
+def _lowered(
+    reader: EvidenceReader, bird: Bird, regions: Mapping[str, Mask | None], classes: tuple[int, int]
+) -> dict[str, bool]:
+    """Return, for every region that has room elsewhere, whether its removal lowers the log-odds more."""
+    inside = np.ones(bird.pixels.shape[:2], np.bool_)
+    found = {name: False for name, region in regions.items() if region is None}
+    there = {name: removed_mask(region, inside) for name, region in regions.items() if region is not None}
+    if not there:
+        return found
+    effects = removal_effects(reader, bird.pixels, np.stack(list(there.values())), inside, classes, places=_PLACES)
+    for name, measured, elsewhere in zip(there, effects.measured, effects.elsewhere, strict=True):
+        if not np.isnan(elsewhere):
+            found[name] = bool(measured < elsewhere)
+    return found
+
+
+@dataclass(frozen=True)
+class _Decisions:
+    """A recogniser's logits of one bird with any marks hidden; each set is asked for once."""
+
+    reader: EvidenceReader
+    bird: Bird
+    known: dict[frozenset[str], NDArray[np.float64]] = field(default_factory=dict)
+
+    def logits(self, hidden: Sequence[frozenset[str]]) -> list[NDArray[np.float64]]:
+        """Return the logits (N,) of every set of hidden marks."""
+        new = [marks for marks in dict.fromkeys(hidden) if marks not in self.known]
+        if new:
+            rows = self.reader.logits(stacked([self.bird.without(sorted(marks)) for marks in new]))
+            self.known.update(zip(new, rows, strict=True))
+        return [self.known[marks] for marks in hidden]
+
+
+def part_protocols(reader: EvidenceReader, individuals: Sequence[Individual], attribute: Attribution) -> Tally:
+    """Measure FunnyBirds' protocols, with leaves before a mark as the removal of it.
+
+    The parts are the nine marks; a part's importance is the attribution inside its pixels, a little grown; important at
+    a threshold t are those above t times all attribution.
+
+    * ``CSDC t`` (controlled synthetic data check), of rightly called pictures: share of the genus's two varying marks
+      among the important; both are needed to tell its four species apart.
+    * ``PC t`` (preservation check): is the answer the same with all other marks hidden?
+    * ``DC t`` (deletion check): is it another with the important marks hidden? At most 0.75 where all four species are
+      called rightly: with both marks hidden their pictures are one, so one of the four keeps its name.
+    * ``D t`` (distractibility): 1 minus the share of irrelevant marks among the important; irrelevant is what costs the
+      class's logit less than 5 % when hidden, or raises it.
+    * ``SD`` (single deletion): Spearman's rank correlation of importance with what hiding each mark costs the logit,
+      taken to 0..1; skipped where it is undefined.
+    * ``TS`` (target sensitivity): two species of the genus share one varying mark each with the picture's; explained as
+      the one, its shared mark has to weigh more than explained as the other, both ways. Skipped where the recogniser
+      itself does not behave so, as in FunnyBirds.
+    """
+    tally = Tally()
+    for individual in individuals:
+        for place, bird in enumerate(individual.birds):
+            decisions = _Decisions(reader, bird)
+            importance = _importances(reader, bird, attribute)
+            _completeness(tally, reader, individual, bird, decisions, importance)
+            _correctness(tally, reader, bird, decisions, importance)
+            _contrastivity(tally, reader, individual, place, decisions, importance)
+    return tally
+
+
+#: Class's place → what all attribution adds up to, and mark → what lies on it.
+_Importance = Callable[[int], tuple[float, dict[str, float]]]
+
+_NOTHING: frozenset[str] = frozenset()
+
+
+def _importances(reader: EvidenceReader, bird: Bird, attribute: Attribution) -> _Importance:
+    known: dict[int, tuple[float, dict[str, float]]] = {}
+    masks = {mark: grown(mask) for mark, mask in bird.masks.items()}
+
+    def of_class(place: int) -> tuple[float, dict[str, float]]:
+        if place not in known:
+            found = attribute(bird.pixels[None], one_hot(len(reader.info.classes), place))[0]
+            known[place] = float(found.sum()), {mark: float(found[mask].sum()) for mark, mask in masks.items()}
+        return known[place]
+
+    return of_class
+
+
+def _important(importance: tuple[float, dict[str, float]], threshold: float) -> frozenset[str]:
+    total, parts = importance
+    return frozenset(mark for mark, value in parts.items() if value > threshold * total)
+
+
+def _completeness(
+    tally: Tally,
+    reader: EvidenceReader,
+    individual: Individual,
+    bird: Bird,
+    decisions: _Decisions,
+    importance: _Importance,
+) -> None:
+    truth = reader.info.classes.index(bird.species)
+    (logits,) = decisions.logits([_NOTHING])
+    called = int(logits.argmax())
+    sets = [_important(importance(called), threshold) for threshold in THRESHOLDS]
+    kept = decisions.logits([frozenset(MARK_PARTS) - important for important in sets])
+    deleted = decisions.logits(sets)
+    costs = _costs(decisions, truth)
+    irrelevant = {mark for mark, cost in costs.items() if cost < IRRELEVANT * abs(logits[truth])}
+    for number, (important, with_only, with_none) in enumerate(zip(sets, kept, deleted, strict=True)):
+        tally.add(f"PC {number}", with_only.argmax() == called)
+        tally.add(f"DC {number}", with_none.argmax() != called)
+        named = _important(importance(truth), THRESHOLDS[number])
+        if called == truth:
+            tally.add(f"CSDC {number}", len(important & set(individual.varying)) / len(individual.varying))
+        if irrelevant:
+            tally.add(f"D {number}", 1 - len(named & irrelevant) / len(irrelevant))
+
+
+def _costs(decisions: _Decisions, place: int) -> dict[str, float]:
+    """Return what hiding each mark costs a class's logit."""
+    whole, *without = decisions.logits([_NOTHING, *(frozenset([mark]) for mark in MARK_PARTS)])
+    return {mark: float(whole[place] - row[place]) for mark, row in zip(MARK_PARTS, without, strict=True)}
+
+
+def _correctness(
+    tally: Tally, reader: EvidenceReader, bird: Bird, decisions: _Decisions, importance: _Importance
+) -> None:
+    truth = reader.info.classes.index(bird.species)
+    costs, parts = _costs(decisions, truth), importance(truth)[1]
+    first, second = ([values[mark] for mark in MARK_PARTS] for values in (costs, parts))
+    if len(set(first)) > 1 and len(set(second)) > 1:  # else it is undefined
+        tally.add("SD", (float(stats.spearmanr(first, second).statistic) + 1) / 2)
+
+
+def _contrastivity(
+    tally: Tally,
+    reader: EvidenceReader,
+    individual: Individual,
+    place: int,
+    decisions: _Decisions,
+    importance: _Importance,
+) -> None:
+    # The species that differs in the second mark shares the first, and the other way round.
+    sharing = []
+    for bit, shared in enumerate(individual.varying):
+        relative = individual.birds[place ^ (2 >> bit)]
+        sharing.append((reader.info.classes.index(relative.species), shared))
+    (one, first), (other, second) = sharing
+    whole, without_first, without_second = decisions.logits([_NOTHING, frozenset([first]), frozenset([second])])
+    drops_first, drops_second = without_first - whole, without_second - whole
+    if not (drops_first[one] < drops_second[one] and drops_second[other] < drops_first[other]):
+        return
+    tally.add("TS", importance(one)[1][first] > importance(other)[1][first])
+    tally.add("TS", importance(one)[1][second] < importance(other)[1][second])
+
+
+def scores(tally: Tally) -> dict[str, float | None]:
+    """Put the protocols together as FunnyBirds does: the best threshold's completeness, correctness, contrastivity.
+
+    Returns:
+        The three, and completeness's four terms at the threshold that is best for it; ``None`` where nothing counted.
+    """
+    means = tally.means()
+    terms = [[means.get(f"{name} {number}") for name in ("CSDC", "PC", "DC", "D")] for number in range(len(THRESHOLDS))]
+    complete = [(((a + b + c) / 3 + d) / 2, number) for number, (a, b, c, d) in enumerate(terms) if None not in (a, d)]
+    best = max(complete, key=lambda entry: entry[0], default=None)
+    at_best = terms[best[1]] if best else [None] * 4
+    return {
+        "completeness": best[0] if best else None,
+        "correctness": means.get("SD"),
+        "contrastivity": means.get("TS"),
+        **dict(zip(("CSDC", "PC", "DC", "D"), at_best, strict=True)),
+    }
+
+
+def occlusion_safety(reader: EvidenceReader, individuals: Sequence[Individual]) -> Tally:
+    """Hide each varying mark that is seen, and ask whether the recogniser is now sure of a wrong class.
+
+    ``unsafe`` counts pairs of pictures in which a wrong class has more than 0.9 of probability with the mark hidden,
+    and none had without.
+    """
+    tally, classes = Tally(), reader.info.classes
+    for individual in individuals:
+        for bird in individual.birds:
+            seen = [mark for mark in individual.varying if mark in bird.visible]
+            if not seen:
+                continue
+            rows = reader.logits(stacked([bird.pixels, *(bird.hidden[mark] for mark in seen)]))
+            wrong = reader.probabilities(rows)
+            wrong[:, classes.index(bird.species)] = 0
+            before, *after = (wrong.max(1) > SURE).tolist()
+            for now in after:
+                tally.add("unsafe", now and not before)
+    return tally
+
+
+def accuracy(reader: EvidenceReader, individuals: Sequence[Individual]) -> Tally:
+    """Count which individuals are called by their name, of all species and between the four of the genus."""
+    tally, classes = Tally(), reader.info.classes
+    for individual in individuals:
+        logits = reader.logits(stacked([bird.pixels for bird in individual.birds]))
+        genus = [classes.index(bird.species) for bird in individual.birds]
+        for place, row in enumerate(logits):
+            tally.add("called rightly", row.argmax() == genus[place])
+            tally.add("called rightly within the genus", row[genus].argmax() == place)
+    return tally
+
+
+def grown(mask: Mask) -> Mask:
+    """Return a mask (R, R), grown a little."""
+    rounds = max(1, round(_GROWN * len(mask)))
+    return np.asarray(ndimage.binary_dilation(mask, np.ones((3, 3)), iterations=rounds))

@@ -1,0 +1,253 @@
+"""Whether explanations name what really decided, on generated birds whose marks are known.
+
+    python benchmarks/explanations.py
+    python benchmarks/explanations.py --seeds 1
+
+Trains a recogniser that adds up parts and, the same way, the plain one that looks at the whole picture, on generated
+birds. Then it draws individuals that neither has seen, each as all four species of its genus and with each mark hidden,
+and asks what ``explanation_protocols`` asks; of the part-based recogniser also by Grad-CAM and input times gradient.
+Finished runs are kept and not repeated; a training that was stopped goes on.
+
+Grad-CAM needs pytorch-grad-cam (``pip install grad-cam``, part of the extra ``benchmarks``); without it its rows are
+empty.
+"""
+
+import argparse
+import hashlib
+import json
+import shutil
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from attributions import METHODS, Attribution
+from explained_birds import Individual, draw_individuals
+from explanation_protocols import (
+    Tally,
+    accuracy,
+    mark_protocols,
+    occlusion_safety,
+    part_protocols,
+    scores,
+)
+from fieldmark.explain import EvidenceReader
+from fieldmark.models.bundle import load_bundle
+from fieldmark.synthetic import generate_birds
+from fieldmark.training.config import TrainConfig
+from fieldmark.training.train import train
+from line_observer import LineObserver
+from record import QUICK_RUNS, ROOT, RUNS, Json, Row, RunStore, chosen_options, write_results
+
+#: All that decides the figures but the seed: the birds, how many individuals of each genus are explained, how every arm
+#: trains, and by what the arms differ. The part-based arm is the one that is explained.
+CONFIG: dict[str, dict[str, Json]] = {
+    "birds": {"species": 24, "train": 60, "test": 20, "size": 128},
+    "explained": {"individuals": 20},
+    "training": {
+        "backbone": "resnet10t",
+        "backbone_options": {"channels": (32, 64, 96, 128), "output_stride": 16},
+        "resolution": 96,
+        "epochs": 25,
+        "batch_size": 32,
+    },
+    "parts": {"parts": 8, "part_dropout": 0.2},
+    "plain": {},
+}
+
+#: Options of ``--quick`` that differ.
+QUICK: dict[str, dict[str, Json]] = {
+    "birds": {"species": 4, "train": 6, "test": 2, "size": 64},
+    "explained": {"individuals": 1},
+    "training": {"epochs": 1, "resolution": 32, "batch_size": 8},
+    "parts": {},
+    "plain": {},
+}
+
+ARMS = ("parts", "plain")
+SEEDS = 3
+
+#: Smallest share of pictures whose mark's part comes first, and where its removal costs more; per cent.
+NAMED_GOAL, REMOVAL_GOAL = 95.0, 95.0
+
+#: The smallest scores after FunnyBirds, in 0..1.
+PROTOCOL_GOALS = {"completeness": 0.95, "correctness": 0.85, "contrastivity": 0.90}
+
+#: Largest share of occlusion pairs that make it sure of a wrong class; per cent.
+SAFETY_GOAL = 1.0
+
+
+def main() -> None:
+    """Run what is not stored yet and write the results of all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="trainings of each arm, with seeds 0, 1, ...")
+    parser.add_argument("--quick", action="store_true", help="one epoch, one genus, one seed: does it run?")
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    bench = Bench(quick=arguments.quick)
+    seeds = range(1 if arguments.quick else arguments.seeds)
+    found = {arm: [bench.run(arm, seed) for seed in seeds] for arm in ARMS}
+    notes = {
+        "protocol": "individuals outside the training data; definitions in benchmarks/explanation_protocols.py",
+        "config": json.dumps(bench.config),
+        "seeds": str(len(seeds)),
+        "source": "FunnyBirds: Hesse, Schaub-Meyer and Roth, ICCV 2023",
+    }
+    write_results("explanations", rows_of(found), out=arguments.out, quick=arguments.quick, notes=notes)
+
+
+class Bench:
+    """Trains arms, explains with them, and keeps what was found.
+
+    Args:
+        quick: as little as runs through.
+    """
+
+    def __init__(self, *, quick: bool) -> None:
+        self.config = {name: {**options, **(QUICK[name] if quick else {})} for name, options in CONFIG.items()}
+        self.store = RunStore("explanations", QUICK_RUNS if quick else RUNS)
+        self.folder = ROOT / "runs" / ("explanations-quick" if quick else "explanations")
+        self._individuals: list[Individual] = []
+
+    def options(self, arm: str, seed: int) -> TrainConfig:
+        """Return the training options of an arm."""
+        return replace(TrainConfig(**self.config["training"], **self.config[arm]), seed=seed)
+
+    def run(self, arm: str, seed: int) -> dict[str, Json]:
+        """Train an arm and measure it, or return its stored result; arms with the same options are one."""
+        options = self.options(arm, seed)
+        kept = {name: self.config[name] for name in ("birds", "explained")}
+        key = {"data": json.dumps(kept, sort_keys=True), "config": chosen_options(options)}
+        if (stored := self.store.get(key)) is not None:
+            return stored
+        birds = generate_birds(self.folder / "birds", **self.config["birds"])
+        out = self.folder / hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]
+        train(birds, out, options, cache=self.folder / "cache", resume=True, observer=LineObserver())
+        found = self.measure(out)
+        self.store.add(key, found)
+        shutil.rmtree(out)
+        return found
+
+    def measure(self, run: Path) -> dict[str, Json]:
+        """Ask every protocol of a trained recogniser."""
+        recognizer, info = load_bundle(run)
+        reader = EvidenceReader(recognizer, info)
+        individuals = self.individuals(reader)
+        methods = {name: made for name in METHODS if (made := build(name, recognizer, info)) is not None}
+        tallies = [
+            accuracy(reader, individuals),
+            mark_protocols(reader, individuals, methods),
+            occlusion_safety(reader, individuals),
+        ]
+        print(f"{run.name}: marks and occlusion done", flush=True)
+        protocols: dict[str, Json] = {}
+        for name, method in methods.items():
+            protocols[name] = scores(part_protocols(reader, individuals, method))
+            print(f"{run.name}: protocols of {name} done", flush=True)
+        return {"parts": len(reader.names), "means": together(tallies), "counts": counts(tallies), **protocols}
+
+    def individuals(self, reader: EvidenceReader) -> list[Individual]:
+        """Return the individuals to explain, drawn once."""
+        if not self._individuals:
+            birds, explained = self.config["birds"], self.config["explained"]
+            drawn = draw_individuals(
+                birds["species"], explained["individuals"], birds["size"], reader.info.preprocessing
+            )
+            self._individuals = list(drawn)
+        return self._individuals
+
+
+def build(name: str, *bundle: object) -> Attribution | None:
+    """Build a method; ``None`` where its library is not installed."""
+    try:
+        return METHODS[name](*bundle)
+    except ImportError as error:
+        print(f"{name} is left out: {error}", flush=True)
+        return None
+
+
+def together(tallies: Sequence[Tally]) -> dict[str, float]:
+    """Return the means of several tallies."""
+    return {name: value for tally in tallies for name, value in tally.means().items()}
+
+
+def counts(tallies: Sequence[Tally]) -> dict[str, int]:
+    """Return over how many pictures each mean of several tallies goes."""
+    return {name: value for tally in tallies for name, value in tally.counts.items()}
+
+
+def rows_of(found: Mapping[str, Sequence[Mapping[str, Json]]]) -> list[Row]:
+    """Average over seeds and hold against the goals."""
+    parts, plain = found["parts"], found["plain"]
+    rows = [Row("parts of the recogniser", parts[0]["parts"])]
+    for arm, runs in found.items():
+        rows.append(share(f"{arm}: individuals called rightly (%)", runs, "called rightly"))
+        rows.append(
+            share(f"{arm}: individuals called rightly within the genus (%)", runs, "called rightly within the genus")
+        )
+    rows.append(share("the mark's part comes first (%)", parts, "first evidence", at_least=NAMED_GOAL))
+    for name in METHODS:
+        goal = REMOVAL_GOAL if name == "evidence" else None
+        rows.append(share(f"{name}: the maximum lies on the mark (%)", parts, f"pointing {name}"))
+        rows.append(
+            share(
+                f"{name}: removing the named region costs more than as much elsewhere (%)",
+                parts,
+                f"removal {name}",
+                at_least=goal,
+            )
+        )
+    for name in METHODS:
+        rows += protocol_rows(name, [run.get(name, {}) for run in parts])
+    rows.append(share("parts: sure of a wrong class when a mark is hidden (%)", parts, "unsafe", at_most=SAFETY_GOAL))
+    rows.append(share("plain: sure of a wrong class when a mark is hidden (%)", plain, "unsafe"))
+    return rows
+
+
+def protocol_rows(name: str, runs: Sequence[Mapping[str, Json]]) -> list[Row]:
+    """Return one method's scores after FunnyBirds; only Fieldmark's own are held against goals."""
+    rows = []
+    for score in ("completeness", "correctness", "contrastivity", "CSDC", "PC", "DC", "D"):
+        values = [run[score] for run in runs if run.get(score) is not None]
+        value = round(statistics.mean(values), 4) if values else None
+        least = PROTOCOL_GOALS.get(score) if name == "evidence" else None
+        rows.append(
+            Row(
+                f"{name}: {score}",
+                value,
+                spread=deviation(values),
+                goal=f">= {least:g}" if least is not None else None,
+                anchor="at most 0.75 where all are called rightly" if score == "DC" else None,
+                holds=None if least is None else value is not None and value >= least,
+            )
+        )
+    return rows
+
+
+def share(
+    metric: str,
+    runs: Sequence[Mapping[str, Json]],
+    name: str,
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+) -> Row:
+    """Return a share over seeds in per cent; a goal holds only where something was measured."""
+    values = [100 * run["means"][name] for run in runs if name in run["means"]]
+    pictures = sum(run["counts"].get(name, 0) for run in runs)
+    value = round(statistics.mean(values), 2) if values else None
+    goal = holds = None
+    if at_least is not None:
+        goal, holds = f">= {at_least:g}", value is not None and value >= at_least
+    if at_most is not None:
+        goal, holds = f"<= {at_most:g}", value is not None and value <= at_most
+    return Row(metric, value, spread=deviation(values), goal=goal, anchor=f"of {pictures:,} pictures", holds=holds)
+
+
+def deviation(values: Sequence[float]) -> float | None:
+    """Return the standard deviation over seeds; ``None`` of one."""
+    return round(statistics.stdev(values), 4) if len(values) > 1 else None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""Parts on pictures: outlines with numbers, parts cut out, and pictures as text that a file can hold."""
+
+import base64
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageChops, ImageColor, ImageDraw, ImageFilter, ImageFont
+
+from fieldmark.explain.removal import Mask
+from fieldmark.explanations import PART_COLOURS, Box
+
+#: Longer side in px at which a picture is drawn on; smaller ones are enlarged, so that outlines stay fine.
+DRAWN = 640
+
+#: Longer side in px of a part that is cut out.
+THUMBNAIL = 112
+
+#: What is shown around a cut-out part, as a share of its width and height on each side.
+_AROUND = 0.25
+
+#: Width of an outline and of the dark edge that keeps it visible on any ground, in px; odd.
+_LINE, _EDGE = 5, 9
+
+_DARK, _LIGHT = (24, 24, 24), (255, 255, 255)
+
+#: A colour of this luminance (0..255) or more gets dark letters.
+_BRIGHT = 140
+
+
+def outlined(
+    picture: Image.Image,
+    masks: Sequence[Mask],
+    window: tuple[float, float, float, float],
+    corners: Sequence[tuple[float, float] | None],
+) -> Image.Image:
+    """Return a picture with regions outlined in the colours of their places, and numbered from 1.
+
+    Args:
+        picture: the original, whole.
+        masks: the regions (R, R) in the network's square, the first one on top.
+        window: left, top, width and height of the picture inside the square, in px.
+        corners: left and top of each region in shares of the picture (0..1), where its number goes; ``None`` draws
+            nothing.
+
+    Returns:
+        A new picture whose longer side is ``DRAWN``.
+    """
+    scale = DRAWN / max(picture.size)
+    size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+    drawn = picture.convert("RGB").resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
+    for place in reversed(range(len(masks))):
+        if corners[place] is not None:
+            _outline(drawn, _stretched(masks[place], window, size), part_colour(place))
+    for place in reversed(range(len(masks))):
+        corner = corners[place]
+        if corner is not None:
+            spot = corner[0] * size[0], corner[1] * size[1]
+            badge(ImageDraw.Draw(drawn), spot, str(place + 1), part_colour(place), within=size)
+    return drawn
+
+
+def cut_out(picture: Image.Image, box: Box | None, size: tuple[int, int]) -> Image.Image:
+    """Return a part with a little around it, its longer side ``THUMBNAIL``.
+
+    Args:
+        picture: the original, perhaps decoded smaller than it is.
+        box: the part in px of the original; ``None`` keeps the whole picture.
+        size: width and height of the original in px.
+    """
+    across, down = picture.width / size[0], picture.height / size[1]
+    left, top, width, height = box or (0.0, 0.0, float(size[0]), float(size[1]))
+    if box is not None:
+        left, top = left - _AROUND * width, top - _AROUND * height
+        width, height = (1 + 2 * _AROUND) * width, (1 + 2 * _AROUND) * height
+    x, y = max(0, int(left * across)), max(0, int(top * down))
+    right = min(picture.width, max(x + 1, round((left + width) * across)))
+    bottom = min(picture.height, max(y + 1, round((top + height) * down)))
+    part = picture.convert("RGB").crop((min(x, right - 1), min(y, bottom - 1), right, bottom))
+    scale = THUMBNAIL / max(part.size)
+    wanted = max(1, round(part.width * scale)), max(1, round(part.height * scale))
+    return part.resize(wanted, Image.Resampling.LANCZOS)
+
+
+def data_address(picture: Image.Image) -> str:
+    """Return a picture as a data address: text that a JSON file and a page can hold."""
+    stream = io.BytesIO()
+    picture.convert("RGB").save(stream, "JPEG", quality=85, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
+
+
+def from_data_address(address: str) -> Image.Image:
+    """Return the picture of a data address that ``data_address`` made."""
+    with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as picture:
+        return picture.convert("RGB")
+
+
+def part_colour(place: int) -> tuple[int, int, int]:
+    """Return the colour of the mark at a place, 0 being the first."""
+    red, green, blue = ImageColor.getrgb(PART_COLOURS[place % len(PART_COLOURS)])[:3]
+    return red, green, blue
+
+
+def badge(
+    draw: ImageDraw.ImageDraw,
+    corner: tuple[float, float],
+    text: str,
+    colour: tuple[int, int, int],
+    *,
+    within: tuple[int, int],
+) -> None:
+    """Draw a number on a disc of a colour, its upper left at a corner, wholly inside of the picture."""
+    font = ImageFont.load_default(16)
+    diameter = max(24, round(font.getlength(text)) + 12)
+    x = min(max(0.0, corner[0]), within[0] - diameter - 1)
+    y = min(max(0.0, corner[1]), within[1] - diameter - 1)
+    draw.ellipse((x, y, x + diameter, y + diameter), fill=colour, outline=_DARK, width=2)
+    bright = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2] >= _BRIGHT
+    middle = x + diameter / 2, y + diameter / 2
+    draw.text(middle, text, font=font, fill=_DARK if bright else _LIGHT, anchor="mm")
+
+
+def _stretched(mask: Mask, window: tuple[float, float, float, float], size: tuple[int, int]) -> Image.Image:
+    """Return a region of the square as a mask (``L``) of the drawn picture."""
+    left, top, width, height = window
+    square = Image.fromarray(mask.astype(np.uint8) * 255)
+    steps = (width / size[0], 0, left, 0, height / size[1], top)
+    return square.transform(size, Image.Transform.AFFINE, steps, Image.Resampling.NEAREST)
+
+
+def _outline(drawn: Image.Image, region: Image.Image, colour: tuple[int, int, int]) -> None:
+    inner = region.filter(ImageFilter.MinFilter(_LINE))
+    edge = ImageChops.subtract(region.filter(ImageFilter.MaxFilter(_LINE)), inner)
+    wide = ImageChops.subtract(region.filter(ImageFilter.MaxFilter(_EDGE)), region.filter(ImageFilter.MinFilter(_EDGE)))
+    drawn.paste(_DARK, mask=wide.point(lambda value: value * 150 // 255))
+    drawn.paste(colour, mask=edge)

@@ -1,0 +1,327 @@
+"""What the parts of pictures say, as numpy arrays: of one picture, of many, of a whole split of a run's table.
+
+``EvidenceReader`` turns pictures into ``PictureEvidence``; ``collect_evidence`` goes through a split and keeps what a
+field guide or an explanation asks for. In shapes, B is pictures, K parts, P slots of the head (K, or K + 1 with the
+rest of the picture), N classes, C channels, h and w cells of a map, R pixels per side of the square.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fieldmark.augment import normalise
+from fieldmark.data.cache import CachedImages, cache_images
+from fieldmark.data.table import Table
+from fieldmark.errors import ConfigError, DataError
+from fieldmark.explain.regions import box_in_picture, part_region, region_box, region_centre
+from fieldmark.explanations import Box
+from fieldmark.models.bundle import BundleInfo, load_bundle
+from fieldmark.models.pooling import pool_parts
+from fieldmark.models.recognizer import Recognizer
+from fieldmark.predict.torch_predictor import usable_device
+from fieldmark.records import Progress
+from fieldmark.training.run_folder import TABLE_FILE
+
+#: Pictures whose maps are in memory at once while a split is gone through.
+_CHUNK = 128
+
+
+@dataclass(frozen=True)
+class PictureEvidence:
+    """What the parts of B pictures say.
+
+    Of a recogniser whose head is not additive there is one part, the whole picture, as its evidence is of the whole.
+
+    Attributes:
+        maps: (B, K + 1, h, w) float32, each cell's shares of the parts and, last, of the background.
+        presence: (B, P) float32 in 0..1.
+        vectors: (B, P, C) float32, each part's mean of the features.
+        evidence: (B, P, N) float32, log-odds that each part gives each class.
+        logits: (B, N) float64, as the recogniser adds them up: the evidence and the bias.
+    """
+
+    maps: NDArray[np.float32]
+    presence: NDArray[np.float32]
+    vectors: NDArray[np.float32]
+    evidence: NDArray[np.float32]
+    logits: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class EvidenceTable:
+    """What the parts of the pictures of many rows say, n rows.
+
+    Attributes:
+        names: the names of the P slots.
+        classes: the N class names, in the order of the evidence.
+        bias: (N,) float64, what is added to the evidence whatever the picture shows.
+        root: the folder that paths are relative to.
+        ids: the rows' ids in the run's table.
+        paths: their pictures, relative to ``root``.
+        labels: their classes; ``None`` where a row has none.
+        predicted: the class that each was called.
+        evidence: (n, P, N) float32 in log-odds.
+        presence: (n, P) float32 in 0..1.
+        vectors: (n, P, C) float32.
+        boxes: (n, P, 4) float32, left, top, width, height of each part in 0..1 of the square; NaN where a slot is no
+            place, as the rest of the picture is none.
+        centres: (n, P, 2) float32, x and y of each part in 0..1 of the square; NaN like ``boxes``.
+        windows: (n, 4) float32, left, top, width, height of each picture in px of the square.
+        sizes: (n, 2) int32, width and height of the original pictures in px.
+        side: pixels per side of the square.
+    """
+
+    names: tuple[str, ...]
+    classes: tuple[str, ...]
+    bias: NDArray[np.float64]
+    root: Path
+    ids: tuple[str, ...]
+    paths: tuple[str, ...]
+    labels: tuple[str | None, ...]
+    predicted: tuple[str, ...]
+    evidence: NDArray[np.float32]
+    presence: NDArray[np.float32]
+    vectors: NDArray[np.float32]
+    boxes: NDArray[np.float32]
+    centres: NDArray[np.float32]
+    windows: NDArray[np.float32]
+    sizes: NDArray[np.int32]
+    side: int
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def box_in_picture(self, row: int, slot: int) -> Box | None:
+        """Return a part's box in px of the original picture; ``None`` where it is no place on it."""
+        left, top, width, height = (float(value) for value in self.windows[row])
+        size = int(self.sizes[row, 0]), int(self.sizes[row, 1])
+        return box_in_picture(self.boxes[row, slot], self.side, (left, top, width, height), size)
+
+
+class EvidenceReader:
+    """Reads the parts' evidence from pictures, with a recogniser in torch.
+
+    Args:
+        recognizer: the network; it is moved to ``device`` and set to evaluation mode.
+        info: its bundle.
+        device: where the network runs, as torch names it.
+        batch_size: pictures that go through the network at once, at least 1.
+
+    Attributes:
+        info: the bundle, without its tensors.
+        names: the names of the P slots.
+        additive: whether the slots' evidence adds up to the logits part by part.
+
+    Raises:
+        ConfigError: an unknown device, or a size below 1.
+    """
+
+    def __init__(self, recognizer: Recognizer, info: BundleInfo, *, device: str = "cpu", batch_size: int = 32) -> None:
+        if batch_size < 1:
+            raise ConfigError(f"The batch size can't be {batch_size}.", "Give a whole number of 1 or more.")
+        self.info = info
+        self.names = recognizer.evidence_names
+        self.additive = recognizer.additive
+        self._batch_size = batch_size
+        self._device = usable_device(device)
+        self._recognizer = recognizer.eval().to(self._device).to(memory_format=torch.channels_last)
+
+    @property
+    def bias(self) -> NDArray[np.float64]:
+        """What is added to the evidence of each class (N,), whatever the picture shows."""
+        return _array(self._recognizer.bias.detach()).astype(np.float64)
+
+    def read(self, pixels: NDArray[np.uint8]) -> PictureEvidence:
+        """Read the evidence of fitted pictures.
+
+        Args:
+            pixels: (B, R, R, 3) in RGB, B at least 1, R being ``info.preprocessing.resolution``.
+
+        Raises:
+            DataError: another shape or type, or no picture.
+        """
+        batches = [self._read(self._input(batch)) for batch in self._batches(pixels)]
+        maps, presence, vectors, evidence, logits = zip(*batches, strict=True)
+        return PictureEvidence(
+            maps=np.concatenate(maps),
+            presence=np.concatenate(presence),
+            vectors=np.concatenate(vectors),
+            evidence=np.concatenate(evidence),
+            logits=np.concatenate(logits).astype(np.float64),
+        )
+
+    def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Return the logits (B, N) of fitted pictures (B, R, R, 3), before any temperature.
+
+        Raises:
+            DataError: another shape or type, or no picture.
+        """
+        with torch.inference_mode():
+            rows = [_array(self._recognizer(self._input(batch))) for batch in self._batches(pixels)]
+        return np.concatenate(rows).astype(np.float64)
+
+    def probabilities(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Turn logits (B, N) into calibrated probabilities, as a predictor of the same bundle gives them."""
+        scaled = logits / self.info.temperature
+        weights = np.exp(scaled - scaled.max(1, keepdims=True))
+        return np.asarray(weights / weights.sum(1, keepdims=True))
+
+    def _batches(self, pixels: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+        side = self.info.preprocessing.resolution
+        if pixels.dtype != np.uint8 or pixels.shape[1:] != (side, side, 3) or not len(pixels):
+            raise DataError(
+                f"The network can't take an array {pixels.shape} of {pixels.dtype}.",
+                f"Give uint8 pictures (B, {side}, {side}, 3), one or more.",
+            )
+        return [pixels[start : start + self._batch_size] for start in range(0, len(pixels), self._batch_size)]
+
+    def _input(self, pixels: NDArray[np.uint8]) -> Tensor:
+        preprocessing = self.info.preprocessing
+        batch = torch.from_numpy(np.array(pixels)).to(self._device)  # a copy: a read-only cache can't be shared
+        x = normalise(batch, preprocessing.mean, preprocessing.std)  # (B, 3, R, R)
+        return x.contiguous(memory_format=torch.channels_last)
+
+    @torch.inference_mode()
+    def _read(self, x: Tensor) -> tuple[NDArray[np.float32], ...]:
+        """Return maps, presence, vectors, evidence and logits of normalised pictures (B, 3, R, R)."""
+        features = self._recognizer.backbone.forward_features(x)  # (B, C, h, w)
+        maps = self._recognizer.parts(features)  # (B, K + 1, h, w)
+        found = self._recognizer.evidence_of(features, maps)
+        presence, evidence = found.presence, found.evidence
+        if self.additive:
+            vectors, _ = pool_parts(features, maps, rest=self._recognizer.rest)  # (B, P, C)
+        else:
+            vectors = features.mean((2, 3)).unsqueeze(1)  # (B, 1, C)
+            presence = torch.ones_like(vectors[:, :, 0])
+            whole = torch.ones_like(features[:, :1])
+            maps = torch.cat([whole, torch.zeros_like(whole)], 1)
+        logits = self._recognizer.logits_of(evidence)
+        return tuple(_array(tensor) for tensor in (maps, presence, vectors, evidence, logits))
+
+
+def load_reader(run: Path | str, *, device: str = "cpu", batch_size: int = 32) -> EvidenceReader:
+    """Load the recogniser of a run, ready to read evidence.
+
+    Args:
+        run: a run's folder, or a bundle.
+        device: where the network runs, as torch names it.
+        batch_size: pictures that go through the network at once, at least 1.
+
+    Raises:
+        BundleError: there is no bundle, or it can't be read.
+        ConfigError: an unknown device, or a size below 1.
+    """
+    recognizer, info = load_bundle(Path(run))
+    return EvidenceReader(recognizer, info, device=device, batch_size=batch_size)
+
+
+def load_images(run: Path, reader: EvidenceReader, cache: Path, *, progress: Progress | None = None) -> CachedImages:
+    """Open the pictures of a run's table, decoded as its recogniser wants them.
+
+    Args:
+        run: the run's folder.
+        reader: the run's recogniser.
+        cache: folder of decoded pictures; pictures that it lacks are decoded.
+        progress: told how many pictures are decoded.
+
+    Raises:
+        DataError: the run holds no table, or its pictures are gone.
+    """
+    file = run / TABLE_FILE
+    if not file.is_file():
+        raise DataError(
+            f"{run} does not say which data it was trained on.", "Give a run's folder, not only its bundle."
+        )
+    return cache_images(Table.load(file), reader.info.preprocessing, cache, progress=progress)
+
+
+def collect_evidence(
+    run: Path, split: str, cache: Path, *, reader: EvidenceReader | None = None, progress: Progress | None = None
+) -> EvidenceTable:
+    """Read the evidence of every usable picture of a split of a run's table, labelled or not.
+
+    Args:
+        run: the run's folder.
+        split: ``"train"``, ``"val"`` or ``"test"``.
+        cache: folder of decoded pictures, shared by runs.
+        reader: the run's recogniser, where it is already loaded.
+        progress: told how far decoding, then reading, has come.
+
+    Raises:
+        BundleError: the run has no bundle, or it can't be read.
+        DataError: the run holds no table, its pictures are gone, or the split has none.
+    """
+    reader = reader or load_reader(run)
+    images = load_images(run, reader, cache, progress=progress)
+    wanted = images.table.frame.select((pl.col("split") == split).fill_null(False)).to_series()
+    rows = np.flatnonzero(wanted.to_numpy())
+    if not len(rows):
+        counts = ", ".join(f"{name} ({count})" for name, count in images.table.counts().items())
+        raise DataError(f"{run} has no pictures in split {split!r}.", f"Pictures by split: {counts}.")
+    return evidence_of_rows(reader, images, rows, progress=progress)
+
+
+def evidence_of_rows(
+    reader: EvidenceReader, images: CachedImages, rows: NDArray[np.int64], *, progress: Progress | None = None
+) -> EvidenceTable:
+    """Read the evidence of some rows of decoded pictures.
+
+    Memory grows with rows × slots × (classes + channels); maps are let go after each chunk.
+
+    Args:
+        reader: the recogniser.
+        images: pictures at its resolution.
+        rows: places in ``images.table``, one or more.
+        progress: told how many rows are done.
+    """
+    chunks: list[tuple[NDArray[np.float32], ...]] = []
+    called: list[int] = []
+    for start in range(0, len(rows), _CHUNK):
+        places = rows[start : start + _CHUNK]
+        read = reader.read(np.asarray(images.pixels[places]))
+        chunks.append((read.evidence, read.presence, read.vectors, *_places_of(read)))
+        called.extend(read.logits.argmax(1).tolist())
+        if progress is not None:
+            progress(start + len(places), len(rows))
+    evidence, presence, vectors, boxes, centres = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
+    frame = images.table.frame[rows.tolist()]
+    classes = reader.info.classes
+    return EvidenceTable(
+        names=reader.names,
+        classes=classes,
+        bias=reader.bias,
+        root=images.table.root,
+        ids=tuple(frame["id"]),
+        paths=tuple(frame["path"]),
+        labels=tuple(frame["label"]),
+        predicted=tuple(classes[index] for index in called),
+        evidence=evidence,
+        presence=presence,
+        vectors=vectors,
+        boxes=boxes,
+        centres=centres,
+        windows=images.windows[rows],
+        sizes=images.sizes[rows],
+        side=reader.info.preprocessing.resolution,
+    )
+
+
+def _places_of(read: PictureEvidence) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return boxes (B, P, 4) and centres (B, P, 2); NaN in slots that have no map of their own."""
+    count, slots = read.presence.shape
+    boxes, centres = np.full((count, slots, 4), np.nan, np.float32), np.full((count, slots, 2), np.nan, np.float32)
+    for picture in range(count):
+        for slot, share in enumerate(read.maps[picture, :-1]):
+            region = part_region(share)
+            boxes[picture, slot] = region_box(region)
+            centres[picture, slot] = region_centre(share, region)
+    return boxes, centres
+
+
+def _array(tensor: Tensor) -> NDArray[np.float32]:
+    return np.asarray(tensor.float().cpu().numpy())

@@ -1,0 +1,286 @@
+"""Why a picture was called one class and not another: frozen records, saved as JSON and shown without torch."""
+
+import json
+import re
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from fieldmark.errors import DataError
+
+#: Raised with every change that older code can't read.
+FORMAT = 1
+
+#: How many parts are outlined, shown and given examples, where nothing else is asked for.
+TOP = 7
+
+#: Left, top, width, height.
+Box = tuple[float, float, float, float]
+
+#: The colours of the outlines, by a part's place among the marks, told apart by colour-blind people too (Okabe and
+#: Ito, 2008, without black and with a lighter blue).
+PART_COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#f0e442", "#cc79a7", "#d55e00", "#2f8fff")
+
+#: Pictures inside an explanation; nothing else is ever shown, so that a page can't be made to ask for an address.
+_ADDRESS = re.compile(r"data:image/(jpeg|png);base64,[A-Za-z0-9+/]*=*")
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A part taken out of the picture: by how much the log-odds of A against B should change, and did.
+
+    Attributes:
+        fill: what the part was painted over with: a name in ``explain.removal.FILLS``.
+        claimed: the change that the sum says, minus the part's contribution.
+        measured: the change of the recogniser's answer.
+        elsewhere: the mean change when regions of the same shape are taken out elsewhere; ``None`` where there is no
+            room for one.
+    """
+
+    fill: str
+    claimed: float
+    measured: float
+    elsewhere: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A training picture of B whose part looks most like this picture's.
+
+    Attributes:
+        id: the row's id in the run's table.
+        path: the picture's path as the table gives it.
+        label: its class.
+        similarity: cosine of the two parts' vectors, in -1..1.
+        box: the part in px of that picture; ``None`` where the part is no place.
+        thumbnail: the part cut out, as a data address; empty where the picture went missing.
+    """
+
+    id: str
+    path: str
+    label: str
+    similarity: float
+    box: Box | None = None
+    thumbnail: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PartMark:
+    """What one part says for A and for B.
+
+    Attributes:
+        part: the part's name; of an explanation that is not exact, the name of a place.
+        box: where it is, in px of the original picture; ``None`` where it is no place, as the rest of the picture is.
+        presence: how surely it is there, in 0..1.
+        evidence: log-odds that it gives A.
+        rival_evidence: log-odds that it gives B.
+        difference: its contribution to the log-odds of A against B: ``evidence - rival_evidence``.
+        removal: what taking it out of the picture did; ``None`` where that was not tried.
+        examples: the nearest training pictures of B, the nearest first.
+    """
+
+    part: str
+    box: Box | None
+    presence: float
+    evidence: float
+    rival_evidence: float
+    difference: float
+    removal: Removal | None = None
+    examples: tuple[Example, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a picture is called A and not B.
+
+    Of an exact explanation the marks' differences and the bias's add up to the log-odds, because the recogniser itself
+    adds them up. Otherwise places were covered and the change was measured; what they leave over is ``unexplained``.
+
+    Attributes:
+        source: the path or name of the picture.
+        label: A, the class it was called.
+        rival: B, the class it is compared with.
+        probability: calibrated probability of A, in 0..1.
+        rival_probability: calibrated probability of B, in 0..1.
+        log_odds: logit of A minus logit of B, before any temperature.
+        bias_difference: bias of A minus bias of B: what is added whatever the picture shows.
+        marks: the parts, largest absolute contribution first.
+        flip: names of the fewest parts without which B would have the higher logit, largest contribution first;
+            ``None`` where no set of parts turns it.
+        exact: whether the differences add up to the log-odds.
+        size: width and height of the original picture in px.
+        fieldmark_version: the version that explained.
+        examples: the nearest training pictures of B as wholes, where there are no parts to compare.
+        picture: the picture with the first marks outlined and numbered, as a data address; may be empty.
+        notes: what to bear in mind, such as that no examples could be looked for.
+    """
+
+    source: str
+    label: str
+    rival: str
+    probability: float
+    rival_probability: float
+    log_odds: float
+    bias_difference: float
+    marks: tuple[PartMark, ...]
+    flip: tuple[str, ...] | None
+    exact: bool
+    size: tuple[int, int]
+    fieldmark_version: str
+    examples: tuple[Example, ...] = ()
+    picture: str = field(default="", repr=False)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def unexplained(self) -> float:
+        """The log-odds that neither a mark nor the bias accounts for; 0 but for rounding where it is exact."""
+        return self.log_odds - self.bias_difference - sum(mark.difference for mark in self.marks)
+
+    def without_pictures(self) -> "Explanation":
+        """Return the figures and words alone."""
+        marks = tuple(replace(mark, examples=_bare(mark.examples)) for mark in self.marks)
+        return replace(self, picture="", marks=marks, examples=_bare(self.examples))
+
+    def to_json(self) -> str:
+        """Return the explanation as JSON with sorted keys; ``from_json`` gives it back.
+
+        Raises:
+            ValueError: a figure is infinite or no number.
+        """
+        data = {"format": FORMAT, **asdict(self)}
+        return json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+
+    @staticmethod
+    def from_json(text: str) -> "Explanation":
+        """Read an explanation that ``to_json`` wrote.
+
+        Raises:
+            DataError: it isn't such an explanation, or another version's.
+        """
+        try:
+            data = json.loads(text)
+            found = data.pop("format")
+            if found == FORMAT:
+                return _explanation(data)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(
+                f"The explanation can't be read: {error}.", "Explain the picture again: fieldmark explain RUN IMAGE."
+            ) from error
+        raise DataError(
+            f"The explanation has format {found}; this version reads {FORMAT}.",
+            "Explain the picture again: fieldmark explain RUN IMAGE.",
+        )
+
+    def save(self, path: Path) -> Path:
+        """Write the explanation with its pictures, atomically, and return the file."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(self.to_json(), encoding="utf-8")
+        partial.replace(path)
+        return path
+
+    @staticmethod
+    def load(path: Path) -> "Explanation":
+        """Read an explanation from a file.
+
+        Raises:
+            DataError: there is no such file, or it holds no explanation.
+        """
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is no text"
+            raise DataError(f"{path} can't be read: {reason}.", "Name a file that explain --out wrote.") from error
+        return Explanation.from_json(text)
+
+
+def in_words(explanation: Explanation) -> str:
+    """Say in a sentence or two what decided, such as ``"A and not B: the crown decides (+3.1 of +4.0 log-odds)."``."""
+    head = f"{explanation.label} and not {explanation.rival}"
+    total = signed(explanation.log_odds)
+    speaking = [mark for mark in explanation.marks if mark.difference > 0]
+    if not speaking:
+        return f"{head}: no part speaks for it; the bias decides ({signed(explanation.bias_difference)} of {total})."
+    first = max(speaking, key=lambda mark: mark.difference)
+    if not explanation.exact:
+        said = f"covering {named(first.part)} costs most ({signed(first.difference)} of {total} log-odds, measured)"
+        return f"{head}: {said}.{_would_be(explanation, 'With', 'covered ')}"
+    if explanation.flip is None:
+        name, most = named(first.part), first.difference
+        if explanation.bias_difference > most:
+            name, most = "the bias", explanation.bias_difference
+        return f"{head}: {name} says most of it ({signed(most)} of {total} log-odds); no part's absence would turn it."
+    deciding = [mark for mark in explanation.marks if mark.part in explanation.flip]
+    names = _joined([named(mark.part) for mark in sorted(deciding, key=lambda mark: -mark.difference)])
+    verb = "decides" if len(deciding) == 1 else "decide together"
+    share = signed(sum(mark.difference for mark in deciding))
+    return f"{head}: {names} {verb} ({share} of {total} log-odds).{_would_be(explanation, 'Without', '')}"
+
+
+def _would_be(explanation: Explanation, begin: str, after: str) -> str:
+    if not explanation.flip:
+        return ""
+    parts = _joined([named(name) for name in explanation.flip])
+    return f" {begin} {parts} {after}it would be {explanation.rival}."
+
+
+def named(part: str) -> str:
+    """Return a part's name as a sentence takes it: ``"the crown"``, but ``"part 3"``."""
+    return part if part[-1:].isdigit() else f"the {part}"
+
+
+def signed(value: float) -> str:
+    """Return a figure with its sign and one decimal, two where it is small; never a signed zero."""
+    text = f"{value:+.1f}" if abs(value) >= 0.95 else f"{value:+.2f}"
+    return text if float(text) else text[1:]
+
+
+def _joined(names: list[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _bare(examples: tuple[Example, ...]) -> tuple[Example, ...]:
+    return tuple(replace(example, thumbnail="") for example in examples)
+
+
+def _explanation(data: dict[str, Any]) -> Explanation:
+    """Build the records inside an explanation; plain values pass as they are."""
+    flip = data.pop("flip")
+    width, height = data.pop("size")
+    special: dict[str, Any] = {
+        "marks": tuple(_mark(entry) for entry in data.pop("marks")),
+        "flip": None if flip is None else tuple(flip),
+        "size": (width, height),
+        "examples": tuple(_example(entry) for entry in data.pop("examples")),
+        "picture": _address(data.pop("picture")),
+        "notes": tuple(data.pop("notes")),
+    }
+    return Explanation(**{**data, **special})
+
+
+def _mark(data: dict[str, Any]) -> PartMark:
+    removal = data.pop("removal")
+    special: dict[str, Any] = {
+        "box": _box(data.pop("box")),
+        "removal": None if removal is None else Removal(**removal),
+        "examples": tuple(_example(entry) for entry in data.pop("examples")),
+    }
+    return PartMark(**{**data, **special})
+
+
+def _example(data: dict[str, Any]) -> Example:
+    special: dict[str, Any] = {"box": _box(data.pop("box")), "thumbnail": _address(data.pop("thumbnail"))}
+    return Example(**{**data, **special})
+
+
+def _box(value: list[float] | None) -> Box | None:
+    if value is None:
+        return None
+    left, top, width, height = value
+    return left, top, width, height
+
+
+def _address(value: str) -> str:
+    if value and not _ADDRESS.fullmatch(value):
+        raise ValueError("a picture in it is no JPEG or PNG picture")
+    return value
