@@ -19,7 +19,7 @@ def write_page(run: Path, template: str, content: Mapping[str, object]) -> Path:
         template: a file in ``templates``; whatever it shows is escaped.
         content: name in the template → value; a name that is missing is an error.
     """
-    page = _environment().get_template(template).render(content)
+    page = environment().get_template(template).render(content)
     path = run / REPORT_FILE
     partial = path.with_name(path.name + ".partial")
     partial.write_text(page, encoding="utf-8")
@@ -27,7 +27,8 @@ def write_page(run: Path, template: str, content: Mapping[str, object]) -> Path:
     return path
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return what renders templates: everything is escaped, a name that is missing is an error."""
     environment = Environment(
         loader=PackageLoader("fieldmark.report", "templates"),
         autoescape=True,
