@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fieldmark.data.table import Table
     from fieldmark.errors import FieldmarkError
     from fieldmark.evaluation import evaluate
+    from fieldmark.field_guide import write_guide
     from fieldmark.predict import load_predictor
     from fieldmark.records import Prediction
     from fieldmark.report import write_report
@@ -34,6 +35,7 @@ __all__ = [
     "pretrain",
     "read_table",
     "train",
+    "write_guide",
     "write_report",
 ]
 
@@ -50,6 +52,7 @@ _HOMES = {
     "pretrain": "fieldmark.training.pretrain",
     "read_table": "fieldmark.data.reading",
     "train": "fieldmark.training.train",
+    "write_guide": "fieldmark.field_guide",
     "write_report": "fieldmark.report",
 }
 

@@ -13,6 +13,8 @@ from fieldmark.cli.data_check import data_check
 from fieldmark.cli.demo import demo
 from fieldmark.cli.evaluate import evaluate
 from fieldmark.cli.export import export
+from fieldmark.cli.guide import guide
+from fieldmark.cli.name_part import name_part
 from fieldmark.cli.predict import predict
 from fieldmark.cli.pretrain import pretrain
 from fieldmark.cli.report import report
@@ -122,6 +124,8 @@ _COMMANDS: "tuple[tuple[typer.Typer, str, Callable[..., None]], ...]" = (
     (app, "evaluate", evaluate),
     (app, "predict", predict),
     (app, "report", report),
+    (app, "guide", guide),
+    (app, "name-part", name_part),
     (app, "export", export),
     (data, "check", data_check),
     (data, "cache", data_cache),
