@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fieldmark.errors import FieldmarkError
     from fieldmark.evaluation import evaluate
     from fieldmark.explain import field_marks
+    from fieldmark.field_guide import write_guide
     from fieldmark.predict import load_predictor
     from fieldmark.records import Prediction
     from fieldmark.report import write_report
@@ -36,6 +37,7 @@ __all__ = [
     "pretrain",
     "read_table",
     "train",
+    "write_guide",
     "write_report",
 ]
 
@@ -53,6 +55,7 @@ _HOMES = {
     "pretrain": "fieldmark.training.pretrain",
     "read_table": "fieldmark.data.reading",
     "train": "fieldmark.training.train",
+    "write_guide": "fieldmark.field_guide",
     "write_report": "fieldmark.report",
 }
 

@@ -89,7 +89,7 @@ class Leak:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A figure with its 95 % bootstrap interval, all in 0..1."""
+    """A figure with its 95 % bootstrap interval: shares in 0..1, other figures in their own unit."""
 
     value: float
     low: float

@@ -15,6 +15,7 @@ from fieldmark.metrics import (
     expected_calibration_error,
     macro_recall,
     macro_recall_interval,
+    mean_difference_intervals,
     most_confused_pairs,
     negative_log_likelihood,
     per_class_scores,
@@ -138,6 +139,26 @@ def test_groups_of_copies_are_worth_one_sample_each() -> None:
     grouped = accuracy_interval(correct, groups=groups, resamples=4000)
     single = accuracy_interval(correct, resamples=4000)
     assert (grouped.high - grouped.low) / (single.high - single.low) == pytest.approx(2, rel=0.1)
+
+
+def test_mean_difference_intervals_agree_with_the_normal_approximation() -> None:
+    generator = np.random.default_rng(0)
+    first, second = generator.normal(3, 1, (400, 2)), generator.normal(1, 2, (100, 2))
+    first[:, 1] *= 10  # in another unit
+    for column, interval in enumerate(mean_difference_intervals(first, second, resamples=4000)):
+        a, b = first[:, column], second[:, column]
+        half = 1.96 * math.sqrt(a.var() / len(a) + b.var() / len(b))
+        assert interval.value == pytest.approx(a.mean() - b.mean())
+        assert interval.low == pytest.approx(interval.value - half, abs=0.08 * half)
+        assert interval.high == pytest.approx(interval.value + half, abs=0.08 * half)
+
+
+def test_mean_difference_intervals_draw_whole_groups() -> None:
+    first, second = np.repeat(np.arange(10.0), 20)[:, None], np.zeros((50, 1))
+    (single,) = mean_difference_intervals(first, second)
+    (grouped,) = mean_difference_intervals(first, second, first_groups=[str(value) for value in first[:, 0]])
+    assert grouped.value == single.value == 4.5
+    assert grouped.high - grouped.low > 3 * (single.high - single.low)
 
 
 def test_macro_recall_interval_against_drawing_rows(sample: tuple[np.ndarray, np.ndarray]) -> None:

@@ -26,6 +26,7 @@ PUBLIC_NAMES = [
     "pretrain",
     "read_table",
     "train",
+    "write_guide",
     "write_report",
 ]
 #: Each takes a good part of a second or more to import; `fieldmark --help` needs none.

@@ -77,7 +77,7 @@ COMMANDS = commands(typer.main.get_command(app))
 def unknown_in_call(call: str) -> list[str]:
     """Return what a command line after `fieldmark` names that does not exist."""
     words = re.split(r"\s[|>#]\s", call)[0].replace("`", "").split()
-    named = list(itertools.takewhile(lambda word: re.fullmatch(r"[a-z]+", word), words))
+    named = list(itertools.takewhile(lambda word: re.fullmatch(r"[a-z]+(-[a-z]+)*", word), words))
     group = bool(named) and any(name.startswith(f"{named[0]} ") for name in COMMANDS)
     name = " ".join(named[: 2 if group else 1])  # empty before an option of the application, or a stand-in
     if name not in COMMANDS:
@@ -154,4 +154,6 @@ def test_these_checks_find_faults() -> None:
     assert unknown_in_code("fieldmark predict RUN X --format csv > names.csv") == []
     assert unknown_in_code("fieldmark train PATH --top 3") == ["--top"]
     assert unknown_in_code("fieldmark data fly") == ["data fly"]
+    assert unknown_in_code("fieldmark name-wing RUN 3") == ["name-wing"]
+    assert unknown_in_code("fieldmark name-part RUN 3 wing --bar") == ["--bar"]
     assert {"data check", "train", "predict"} <= set(COMMANDS)

@@ -18,6 +18,7 @@ NAMES = [
     "pretrain",
     "read_table",
     "train",
+    "write_guide",
     "write_report",
 ]
 

@@ -14,6 +14,8 @@ from fieldmark.cli.demo import demo
 from fieldmark.cli.evaluate import evaluate
 from fieldmark.cli.explain import explain
 from fieldmark.cli.export import export
+from fieldmark.cli.guide import guide
+from fieldmark.cli.name_part import name_part
 from fieldmark.cli.predict import predict
 from fieldmark.cli.pretrain import pretrain
 from fieldmark.cli.report import report
@@ -125,6 +127,8 @@ _COMMANDS: "tuple[tuple[typer.Typer, str, Callable[..., None]], ...]" = (
     (app, "predict", predict),
     (app, "explain", explain),
     (app, "report", report),
+    (app, "guide", guide),
+    (app, "name-part", name_part),
     (app, "export", export),
     (data, "check", data_check),
     (data, "cache", data_cache),

@@ -11,7 +11,7 @@ from fieldmark.metrics.accuracy import (
     top_k_accuracy,
     top_k_correct,
 )
-from fieldmark.metrics.bootstrap import accuracy_interval, macro_recall_interval
+from fieldmark.metrics.bootstrap import accuracy_interval, macro_recall_interval, mean_difference_intervals
 from fieldmark.metrics.calibration import expected_calibration_error, negative_log_likelihood
 from fieldmark.metrics.confusion import PairCount, confusion_counts, confusion_matrix, most_confused_pairs
 from fieldmark.metrics.keypoints import (
@@ -52,6 +52,7 @@ __all__ = [
     "macro_recall",
     "macro_recall_interval",
     "mask_agreement",
+    "mean_difference_intervals",
     "most_confused_pairs",
     "negative_log_likelihood",
     "part_agreement",

@@ -9,7 +9,7 @@ Nothing in it is ever unpickled. ``read_info`` needs no torch.
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,6 +100,23 @@ def record_results(folder: Path, results: Mapping[str, float]) -> None:
     place = find_bundle(folder)
     info = read_info(place)
     _write_texts(place, replace(info, results={**info.results, **results}))
+
+
+def record_part_names(folder: Path, names: Sequence[str]) -> None:
+    """Put the names of the evidence's slots into a bundle and its model card; each file is replaced atomically.
+
+    Args:
+        folder: a bundle, or a run folder that holds one.
+        names: one name per slot, in order.
+
+    Raises:
+        BundleError: there is no bundle, or it can't be read, or it has another number of slots.
+    """
+    place = find_bundle(folder)
+    info = read_info(place)
+    if len(names) != len(info.part_names):
+        raise BundleError(f"{place} has {len(info.part_names)} parts, not {len(names)}.", "Name each of them once.")
+    _write_texts(place, replace(info, part_names=tuple(names)))
 
 
 def read_info(folder: Path) -> BundleInfo:
@@ -226,6 +243,8 @@ def _model_card(info: BundleInfo) -> str:
         "",
         f"Trained on data with fingerprint `{info.data_fingerprint}`; "
         f"weights it began with: {info.training.get('weights', 'none')}.",
+        "",
+        f"Parts: {', '.join(info.part_names)}.",
         "",
         "## Results",
         "",

@@ -30,7 +30,7 @@ def write_file(path: Path, template: str, content: Mapping[str, object]) -> Path
         template: a file in ``templates``; whatever it shows is escaped.
         content: name in the template → value; a name that is missing is an error.
     """
-    page = _environment().get_template(template).render(content)
+    page = environment().get_template(template).render(content)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     partial.write_text(page, encoding="utf-8")
@@ -38,7 +38,8 @@ def write_file(path: Path, template: str, content: Mapping[str, object]) -> Path
     return path
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return what renders templates: everything is escaped, a name that is missing is an error."""
     environment = Environment(
         loader=PackageLoader("fieldmark.report", "templates"),
         autoescape=True,

@@ -224,7 +224,7 @@ def luminance(color: str) -> float:
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
 def test_colours_are_legible(scheme: int) -> None:
     """WCAG 2.2, success criterion 1.4.3: contrast of at least 4.5 between text and what lies behind it."""
-    style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    style = (TEMPLATES / "palette.css").read_text(encoding="utf-8")
     colors = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", re.findall(r":root \{(.*?)\}", style, re.S)[scheme]))
     behind = {
         "ink": ("paper", "card", "well", "wrong-wash", "right-wash"),
