@@ -2,21 +2,19 @@
 
 import functools
 import http.server
-import importlib.util
 import os
 import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from fieldmark.report.guide import write_guide_site
 from guide_stand_ins import bird_guide
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright isn't installed (make install)")
+Browser, Page, expect = playwright.Browser, playwright.Page, playwright.expect
 
 BROWSERS = (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next((found for name in BROWSERS if name and (found := shutil.which(name))), None)
@@ -25,13 +23,12 @@ FLAGS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-ba
 
 #: Milliseconds to wait for what should happen at once, on a machine that is busy.
 PATIENCE = 60_000
+# Conditions are never polled inside a page (wait_for_function): its policy forbids the evaluation that this takes.
+expect.set_options(timeout=PATIENCE)
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium isn't installed (apt-get install chromium)"),
-    pytest.mark.skipif(
-        importlib.util.find_spec("playwright") is None, reason="playwright isn't installed (make install)"
-    ),
 ]
 
 
@@ -42,11 +39,9 @@ def guide(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def browser() -> "Iterator[Browser]":
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split(), timeout=PATIENCE)
+def browser() -> Iterator[Browser]:
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split(), timeout=PATIENCE)
         yield chromium
         chromium.close()
 
@@ -69,7 +64,7 @@ class Strict(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(params=["disk", "server"])
-def page(request: pytest.FixtureRequest, guide: Path, browser: "Browser") -> "Iterator[Page]":
+def page(request: pytest.FixtureRequest, guide: Path, browser: Browser) -> Iterator[Page]:
     """The guide's first page; what the browser complains of fails the test."""
     complaints: list[str] = []
     opened = browser.new_page(viewport={"width": 1280, "height": 800})
@@ -93,23 +88,18 @@ def page(request: pytest.FixtureRequest, guide: Path, browser: "Browser") -> "It
     assert complaints == []
 
 
-def focused(page: "Page") -> str:
+def focused(page: Page) -> str:
     return str(page.evaluate("document.activeElement.textContent.replace(/\\s+/g, ' ').trim()"))
 
 
-def visible_cards(page: "Page") -> list[str]:
+def visible_cards(page: Page) -> list[str]:
     return [text.strip() for text in page.locator("[data-words]:visible .name").all_text_contents()]
 
 
-def visible_steps(page: "Page") -> list[str]:
-    return [step.get_attribute("id") or "" for step in page.locator(".step:visible").all()]
-
-
-def test_from_a_class_to_its_pair_to_the_key_and_back_by_keyboard(page: "Page") -> None:
+def test_from_a_class_to_its_pair_to_the_key_and_back_by_keyboard(page: Page) -> None:
     page.keyboard.press("/")
     page.keyboard.type("OSMERE")
-    page.wait_for_function("document.querySelectorAll('[data-words]:not([hidden])').length === 1")
-    assert visible_cards(page) == ["Osmere Reedchat"]
+    expect(page.locator("[data-words]:visible .name")).to_have_text(["Osmere Reedchat"])
     assert page.locator("#found").text_content() == "1 of 8 classes"
     page.keyboard.press("ArrowDown")
     assert focused(page).startswith("Osmere Reedchat")
@@ -135,50 +125,52 @@ def test_from_a_class_to_its_pair_to_the_key_and_back_by_keyboard(page: "Page") 
     assert page.evaluate("document.activeElement.id") == "search"
 
 
-def test_the_key_is_walked_back_and_begun_again(page: "Page") -> None:
+def test_the_key_is_walked_back_and_begun_again(page: Page) -> None:
+    step, everything = page.locator(".step:visible"), page.locator("[data-go=all]")
     page.goto(page.url.replace("index.html", "key.html"))
-    assert visible_steps(page) == ["step-1"]
+    expect(step).to_have_id("step-1")
     assert page.locator("[data-go=back]").is_disabled()
     page.keyboard.press("2")
-    page.wait_for_function("location.hash !== ''")
-    (second,) = visible_steps(page)
+    page.wait_for_url("**/key.html#step-*")
+    second = page.url.partition("#")[2]
     assert second != "step-1"
-    assert focused(page).endswith(str(page.locator(f"#{second} h2 b").text_content()))
+    expect(step).to_have_id(second)
+    expect(page.locator(f"#{second} h2")).to_be_focused()
     page.keyboard.press("b")
-    page.wait_for_function("location.hash === '#step-1'")
-    assert visible_steps(page) == ["step-1"]
+    expect(step).to_have_id("step-1")
     page.go_back()
-    page.wait_for_function(f"location.hash === '#{second}'")
-    assert visible_steps(page) == [second]
+    expect(step).to_have_id(second)
     page.keyboard.press("r")
-    page.wait_for_function("location.hash === '#step-1'")
+    expect(step).to_have_id("step-1")
     page.evaluate("location.hash = '#main'")  # the skip link must not lose the question
-    assert visible_steps(page) == ["step-1"]
-    page.locator("[data-go=all]").click()
-    assert len(visible_steps(page)) == 7
-    page.locator("[data-go=all]").click()
+    page.wait_for_url("**/key.html#main")
+    expect(step).to_have_id("step-1")
+    everything.click()
+    expect(step).to_have_count(7)
+    everything.click()
+    expect(step).to_have_count(1)
     while "key.html" in page.url:
         before = page.url
         page.keyboard.press("ArrowLeft")
-        page.wait_for_function(f"location.href !== {before!r}")
-        page.wait_for_load_state()
+        page.wait_for_url(lambda url, before=before: url != before)
+        if "key.html" in page.url:
+            expect(step).to_have_id(page.url.partition("#")[2])
     assert "/class-" in page.url
 
 
-def test_the_search_knows_marks_groups_and_accents_and_says_when_nothing_fits(page: "Page") -> None:
+def test_the_search_knows_marks_groups_and_accents_and_says_when_nothing_fits(page: Page) -> None:
     page.fill("#search", "velorina")
     assert len(visible_cards(page)) == 4
     page.fill("#search", "reedchat móss")
     assert visible_cards(page) == []
     assert page.locator("#nothing").is_visible()
-    page.fill("#search", "ŒD")
     page.fill("#search", "eye ring fénwick")
     assert visible_cards(page) == ["Fenwick Reedchat"]
     page.keyboard.press("Enter")
     page.wait_for_url("**/class-fenwick-reedchat.html")
 
 
-def test_lists_are_walked_by_arrows_and_stop_at_their_ends(page: "Page") -> None:
+def test_lists_are_walked_by_arrows_and_stop_at_their_ends(page: Page) -> None:
     page.keyboard.press("k")
     last = focused(page)
     page.keyboard.press("j")
@@ -194,7 +186,7 @@ def test_lists_are_walked_by_arrows_and_stop_at_their_ends(page: "Page") -> None
 
 
 @pytest.mark.parametrize("name", ["index", "key", "class", "pair"])
-def test_nothing_sticks_out_on_a_phone_and_all_is_printed(browser: "Browser", guide: Path, name: str) -> None:
+def test_nothing_sticks_out_on_a_phone_and_all_is_printed(browser: Browser, guide: Path, name: str) -> None:
     file = next(path for path in sorted(guide.parent.glob(f"{name}*.html")))
     page = browser.new_page(viewport={"width": 360, "height": 640})
     page.set_default_timeout(PATIENCE)
@@ -206,12 +198,12 @@ def test_nothing_sticks_out_on_a_phone_and_all_is_printed(browser: "Browser", gu
     assert [source for source in broken if source] == []
     page.emulate_media(media="print")
     if name == "key":
-        assert len(visible_steps(page)) == 7
+        expect(page.locator(".step:visible")).to_have_count(7)
         assert not page.locator(".walk").is_visible()
     page.close()
 
 
-def test_without_scripts_everything_is_still_there(browser: "Browser", guide: Path) -> None:
+def test_without_scripts_everything_is_still_there(browser: Browser, guide: Path) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
