@@ -92,12 +92,12 @@ def colour_reader(weight: Tensor | None = None, *, rest: bool = False) -> Eviden
     with torch.no_grad():
         head.weight.copy_(torch.randn(head.weight.shape) if weight is None else weight)
     recognizer = Recognizer(Colours(), Quadrants(), head, len(CLASSES), rest=rest)
-    return EvidenceReader(recognizer, bundle_info())
+    return EvidenceReader(recognizer, bundle_info(names=recognizer.evidence_names))
 
 
-def bundle_info(temperature: float = 1.0) -> BundleInfo:
+def bundle_info(temperature: float = 1.0, names: tuple[str, ...] = (*QUADRANTS, "rest of the picture")) -> BundleInfo:
     """Return what a bundle of such a recogniser keeps."""
-    return BundleInfo(CLASSES, PREPROCESSING, asdict(SPEC), temperature=temperature)
+    return BundleInfo(CLASSES, PREPROCESSING, asdict(SPEC), part_names=names, temperature=temperature)
 
 
 def register_quadrants(patch: pytest.MonkeyPatch) -> None:

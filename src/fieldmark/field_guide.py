@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fieldmark.data.cache import CachedImages
 from fieldmark.data.table import SPLITS
-from fieldmark.errors import BundleError, ConfigError, DataError, ModelError, unknown_name
+from fieldmark.errors import ConfigError, DataError, ModelError, unknown_name
 from fieldmark.evaluation.folders import replace_folder
 from fieldmark.explain import EvidenceReader, evidence_of_rows, load_images, load_reader
 from fieldmark.explain.guide import GuideSource, LabelledEvidence, PartPictures, build_guide
@@ -119,11 +119,6 @@ def _check_splits(names: Sequence[str]) -> None:
 
 def _check_parts(reader: EvidenceReader) -> None:
     info = reader.info
-    if len(info.part_names) != len(reader.names):
-        raise BundleError(
-            f"The bundle names {len(info.part_names)} parts; its recogniser has {len(reader.names)}.",
-            "Train or copy the bundle again.",
-        )
     if not reader.additive:
         raise ModelError(
             f"The head {info.model.get('head')!r} gives one sum for the whole picture, so no part of it is a mark.",

@@ -125,7 +125,7 @@ class EvidenceReader:
         if batch_size < 1:
             raise ConfigError(f"The batch size can't be {batch_size}.", "Give a whole number of 1 or more.")
         self.info = info
-        self.names = recognizer.evidence_names
+        self.names = info.part_names  # those that people gave
         self.additive = recognizer.additive
         self._batch_size = batch_size
         self._device = usable_device(device)

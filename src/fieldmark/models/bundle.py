@@ -164,6 +164,12 @@ def load_bundle(folder: Path) -> tuple["Recognizer", BundleInfo]:
     info = read_info(folder)
     path = find_bundle(folder) / WEIGHTS_FILE
     recognizer = build_recognizer(spec_from_json(info.model))
+    if len(info.part_names) != len(recognizer.evidence_names):
+        raise BundleError(
+            f"{path.with_name(INFO_FILE)} names {len(info.part_names)} parts; "
+            f"its recogniser has {len(recognizer.evidence_names)}.",
+            "Train or copy the bundle again.",
+        )
     try:
         recognizer.load_state_dict(load_file(path))
     except (OSError, RuntimeError, safetensors.SafetensorError) as error:

@@ -49,7 +49,7 @@ def test_batches_change_nothing() -> None:
 
 def test_a_head_that_is_not_additive_has_one_part_the_whole_picture() -> None:
     recognizer = Recognizer(Colours(), Quadrants(), Summed(len(CLASSES)), len(CLASSES))
-    reader = EvidenceReader(recognizer, bundle_info())
+    reader = EvidenceReader(recognizer, bundle_info(names=recognizer.evidence_names))
     read = reader.read(pixels(2))
     assert not reader.additive
     assert reader.names == ("whole picture",)

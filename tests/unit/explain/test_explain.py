@@ -122,7 +122,7 @@ def test_an_explanation_that_is_measured_says_so(kind: str, tiny_run: Path) -> N
     else:
         torch.manual_seed(1)
         recognizer = Recognizer(Colours(), Quadrants(), Summed(len(CLASSES)), len(CLASSES))
-        found = explain_picture(EvidenceReader(recognizer, bundle_info()), noise())
+        found = explain_picture(EvidenceReader(recognizer, bundle_info(names=recognizer.evidence_names)), noise())
         assert "not additive" in found.notes[0]
     assert not found.exact
     assert found.notes[0].startswith("Not exact")

@@ -100,7 +100,7 @@ def test_the_rest_of_the_picture_is_one_more_part(halves: PartsSpec) -> None:
 def test_a_bundle_keeps_the_options_of_its_head(halves: PartsSpec, tmp_path: Path) -> None:
     spec = replace(SPEC, head="additive", parts=halves, rest=True, dropout=0.3, part_dropout=0.2)
     recognizer = build_recognizer(spec).eval()
-    save_bundle(tmp_path, recognizer, replace(info(), model=asdict(spec)))
+    save_bundle(tmp_path, recognizer, replace(info(), model=asdict(spec), part_names=recognizer.evidence_names))
     again, _ = load_bundle(tmp_path)
     x = torch.randn(2, 3, 64, 64)
     assert torch.equal(again(x), recognizer(x))
