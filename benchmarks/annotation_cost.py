@@ -114,7 +114,7 @@ SETTINGS = {
             "std": (0.5, 0.5, 0.5),
             "freeze_to_stride": 4,
             "resolution": 160,
-            "epochs": 20,
+            "epochs": 10,
             "weight_decay": 0.02,
         },
         seeds=1,

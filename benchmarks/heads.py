@@ -1,6 +1,6 @@
 """What it costs to add up parts: heads that may only add up, beside heads that mix everything they see.
 
-    python benchmarks/heads.py                        # birds, grocery and cub50, 3 seeds: about 3 hours on two cores
+    python benchmarks/heads.py                        # birds, grocery and cub50, 3 seeds: about 2 hours on two cores
     python benchmarks/heads.py --only birds --seeds 1
 
 Every arm trains the same backbone from the same initial weights for the same epochs; only what is in ``ARMS`` differs,
@@ -48,8 +48,8 @@ TRANSFER = TrainConfig(
     mean=(0.5, 0.5, 0.5),
     std=(0.5, 0.5, 0.5),
     freeze_to_stride=4,
-    resolution=160,
-    epochs=12,
+    resolution=128,
+    epochs=8,
     weight_decay=0.02,
 )
 
