@@ -18,6 +18,9 @@ RECONSTRUCTIONS = "reconstructions"
 #: Raised with every change that older code can't read.
 FORMAT = 1
 
+#: What may be predicted without anything learned on other data having a part in it.
+OWN_TARGETS = ("none", "fieldmark:gradients")
+
 Scalar = str | int | float | bool | None
 
 

@@ -109,6 +109,20 @@ def test_training_begins_from_what_was_learned(
     assert bundle["training"]["weights"] == "none"  # learned from these very pictures alone
 
 
+def test_predicting_gradients_is_from_scratch(pictures: Path, cache: Path, tmp_path: Path) -> None:
+    network = ["--backbone=resnet10t", "--backbone-option", "channels=[8,16,24,32]", "--resolution=64", "--epochs=1"]
+    target = ["--feature-backbone=fieldmark:gradients", "--feature-weights=built-in"]
+    done = invoke("pretrain", pictures, "--out", tmp_path / "run", "--cache", cache, *network, *target)
+    assert done.exit_code == 0, done.stderr
+    assert float(rows(tmp_path / "run")[0]["features"]) > 0
+    assert "learned from nothing but the training data" in (tmp_path / "run" / "autoencoder" / "README.md").read_text()
+    wrong = invoke(
+        "pretrain", pictures, "--out", tmp_path / "b", "--cache", cache, *network, "--feature-weights=built-in"
+    )
+    assert wrong.exit_code == 2
+    assert "fieldmark:gradients" in wrong.stderr
+
+
 def test_parts_are_learned_on_a_frozen_backbone(
     pretrained: tuple[Path, Result], pictures: Path, cache: Path, tmp_path: Path
 ) -> None:

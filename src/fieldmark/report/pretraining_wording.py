@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fieldmark.pretraining_results import OutlierScore, PretrainingResult, ProbeScore
+from fieldmark.pretraining_results import OWN_TARGETS, OutlierScore, PretrainingResult, ProbeScore
 from fieldmark.report.probes import PROBES, Comparison, Sentence, best_of, chance, comparisons, verdict
 from fieldmark.report.wording import initial_weights, percent, plural, significant, when
 
@@ -108,7 +108,7 @@ def _origin(result: PretrainingResult) -> tuple[bool, str]:
     borrowed = []
     if result.weights != "none":
         borrowed.append(f"began with the weights {result.weights}")
-    if result.feature_target != "none":
+    if result.feature_target not in OWN_TARGETS:
         borrowed.append(f"learned to predict the features of {result.feature_target}")
     if not borrowed:
         return True, "Nothing that was learned on other data was used."

@@ -17,6 +17,7 @@ from fieldmark.models.backbones import Backbone, BackboneSpec
 from fieldmark.models.backbones.keras_encoder import encoder_from_keras
 from fieldmark.models.bundle import WEIGHTS_FILE, find_bundle, read_info, spec_from_json
 from fieldmark.models.recognizer import Recognizer
+from fieldmark.pretraining_results import OWN_TARGETS
 from fieldmark.training.config import TrainConfig
 from fieldmark.training.pretrain_config import PretrainConfig
 
@@ -89,7 +90,8 @@ def origin_of(run: Path, fingerprint: str) -> str:
         return f"recogniser trained on data {read_info(run).data_fingerprint}"
     info = saved_autoencoder.read_autoencoder_info(run)
     if not info.from_scratch:
-        learned = [name for name in (str(info.training.get("weights", "none")), info.feature_target) if name != "none"]
+        origins = (str(info.training.get("weights", "none")), info.feature_target)
+        learned = [name for name in origins if name not in OWN_TARGETS]
         return f"autoencoder that learned from {' and '.join(Path(name).name for name in learned)}"
     return "none" if info.data_fingerprint == fingerprint else f"autoencoder of data {info.data_fingerprint}"
 

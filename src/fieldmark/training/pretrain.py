@@ -161,6 +161,8 @@ def _info(
 
 
 def _target_name(config: PretrainConfig) -> str:
+    if config.feature_weights == "built-in":
+        return config.feature_backbone
     return f"{config.feature_backbone} ({Path(config.feature_weights).name})"
 
 

@@ -201,7 +201,13 @@ def _fill(backbone: Backbone, config: PretrainConfig) -> None:
 
 def _feature_network(config: PretrainConfig) -> Backbone:
     network = build_backbone(feature_spec(config), pretrained=config.feature_weights == "hub")
-    if config.feature_weights != "hub":
+    if config.feature_weights == "built-in":
+        if any(True for _ in cast("nn.Module", network).parameters()):
+            raise ConfigError(
+                f"{config.feature_backbone} has weights, and feature_weights 'built-in' leaves them random.",
+                "Name a file of weights, or use --feature-backbone fieldmark:gradients.",
+            )
+    elif config.feature_weights != "hub":
         load_weights(network, Path(config.feature_weights))
     return network
 

@@ -37,7 +37,8 @@ class PretrainConfig:
         block: side of a hidden block of masked_conv in pixels, a multiple of the backbone's stride.
         decoder_width: channels of a masked autoencoder's decoder.
         feature_weights: safetensors file of a frozen network whose features are to be predicted beside the pixels;
-            ``"none"`` learns from the data alone.
+            ``"hub"`` takes the library's own; ``"built-in"`` a network that needs none, such as
+            ``fieldmark:gradients``; ``"none"`` predicts pixels alone.
         feature_backbone: that network's name.
         feature_options: keyword arguments of that network.
         feature_mean: mean per RGB channel (0..1) that its weights want; ``None`` takes what the library says.

@@ -23,6 +23,7 @@ from fieldmark.models.autoencoders.build import build_autoencoder, spec_from_jso
 from fieldmark.models.autoencoders.contract import Autoencoder
 from fieldmark.models.autoencoders.specs import AutoencoderSpec
 from fieldmark.models.spectrogram import LogMelSpec
+from fieldmark.pretraining_results import OWN_TARGETS
 from fieldmark.records import Preprocessing
 
 #: Raised with every change that older code can't read.
@@ -76,7 +77,7 @@ class AutoencoderInfo:
     @property
     def from_scratch(self) -> bool:
         """Whether no weights learned on other data had a part in it."""
-        return self.feature_target == "none" and self.training.get("weights", "none") == "none"
+        return self.feature_target in OWN_TARGETS and self.training.get("weights", "none") == "none"
 
 
 def save_autoencoder(

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from fieldmark.errors import ConfigError, ModelError, unknown_name
 from fieldmark.models.backbones.contract import BackboneSpec
+from fieldmark.models.backbones.oriented_gradients import OrientedGradients
 from fieldmark.models.layers import build_activation, build_chain, dense_layers, halving_layers, pad_to_multiple
 from fieldmark.records import Preprocessing
 
@@ -156,14 +157,17 @@ class ChainEncoder(nn.Module):
 
 
 #: Encoder name → class.
-ENCODERS: dict[str, Callable[..., ConvEncoder | DenseEncoder | ChainEncoder]] = {
+ENCODERS: dict[str, Callable[..., ConvEncoder | DenseEncoder | ChainEncoder | OrientedGradients]] = {
     "conv": ConvEncoder,
     "dense": DenseEncoder,
+    "gradients": OrientedGradients,
     "layers": ChainEncoder,
 }
 
 
-def build_encoder(spec: BackboneSpec, *, pretrained: bool = False) -> ConvEncoder | DenseEncoder | ChainEncoder:
+def build_encoder(
+    spec: BackboneSpec, *, pretrained: bool = False
+) -> ConvEncoder | DenseEncoder | ChainEncoder | OrientedGradients:
     """Build the encoder of a name in ``ENCODERS``.
 
     Args:
