@@ -33,19 +33,28 @@ from fieldmark.training.pretrain_config import PretrainConfig
 from line_observer import LineObserver
 from record import QUICK_RUNS, ROOT, RUNS, Json, Row, RunStore, chosen_options, write_results
 
-#: What is pretrained on each data set.
+GROCERY = PretrainConfig(
+    backbone="resnet10t",
+    backbone_options={"channels": (32, 64, 128, 256), "output_stride": 16},
+    resolution=96,
+    block=16,
+    mask_ratio=0.6,
+    epochs=80,
+    batch_size=64,
+    learning_rate=2e-3,
+    crop_scale=0.4,
+    picture_every=0,
+)
+
+#: What is pretrained: the data's folder, with what is tried on it in brackets, → how.
 CONFIGS = {
-    "grocery": PretrainConfig(
-        backbone="resnet10t",
-        backbone_options={"channels": (32, 64, 128, 256), "output_stride": 16},
-        resolution=96,
-        block=16,
-        mask_ratio=0.6,
-        epochs=80,
-        batch_size=64,
-        learning_rate=2e-3,
-        crop_scale=0.4,
-        picture_every=0,
+    "grocery": GROCERY,
+    "grocery (gradients, larger holes)": replace(
+        GROCERY,
+        block=32,
+        feature_backbone="fieldmark:gradients",
+        feature_weights="built-in",
+        feature_loss_weight=4.0,
     ),
     "fsdd": PretrainConfig(
         autoencoder="recurrent",
@@ -86,7 +95,7 @@ def main() -> None:
     arguments = parser.parse_args()
     names = [arguments.only] if arguments.only else list(CONFIGS)
     found = {name: run(name, arguments.shared, quick=arguments.quick) for name in names}
-    rows = [row for name, result in found.items() for row in ROWS[name](result)]
+    rows = [row for name, result in found.items() for row in ROWS[name.split(" (")[0]](name, result)]
     notes = {
         "protocol": "no label in pretraining; probes choose by training rows; test split read once",
         "options": json.dumps({name: json.loads(options_to_json(CONFIGS[name])) for name in names}),
@@ -101,15 +110,16 @@ def run(name: str, shared: Path, *, quick: bool) -> dict[str, Json]:
     if quick:
         config = replace(config, epochs=1)
     key = {"data": name, "config": chosen_options(config)}
+    data = name.split(" (")[0]
     store = RunStore("probes", QUICK_RUNS if quick else RUNS)
     if (stored := store.get(key)) is not None:
         return stored
     cache = Path.home() / ".cache" / "fieldmark"
-    out = ROOT / "runs" / f"probes-{name}-{time.time_ns()}"
+    out = ROOT / "runs" / f"probes-{data}-{time.time_ns()}"
     started = time.monotonic()
     try:
-        pretrain(read_table(shared / "data" / name), out, config, cache=cache, observer=LineObserver())
-        compared = imagenet(shared) if name == "grocery" else None
+        pretrain(read_table(shared / "data" / data), out, config, cache=cache, observer=LineObserver())
+        compared = imagenet(shared) if data == "grocery" else None
         result = evaluate_pretraining(out, cache=cache, baseline_weights=compared)
         found: dict[str, Json] = {
             "probes": [asdict(score) for score in result.probes],
@@ -117,7 +127,7 @@ def run(name: str, shared: Path, *, quick: bool) -> dict[str, Json]:
             "cpu_hours": result.cpu_hours,
             "minutes": round((time.monotonic() - started) / 60, 2),
             "fingerprint": result.fingerprint,
-            "speakers": speakers(out, cache) if name == "fsdd" else None,
+            "speakers": speakers(out, cache) if data == "fsdd" else None,
         }
     finally:
         shutil.rmtree(out, ignore_errors=True)
@@ -142,27 +152,27 @@ def speakers(run: Path, cache: Path) -> dict[str, Json]:
     return dict(leave_one_group_out(features.vectors, labels, inputs.table.frame["group"].to_list()))
 
 
-def grocery(found: Mapping[str, Json]) -> list[Row]:
+def grocery(name: str, found: Mapping[str, Json]) -> list[Row]:
     """Return all probes, and by how much the attention probe beats the untrained network and PCA."""
     scores = by_name(found)
     mine = scores["pretrained", "attention"]
     gains = [
-        gain(f"grocery, attention probe over {words}", mine - scores[rival, "attention"], least)
+        gain(f"{name}, attention probe over {words}", mine - scores[rival, "attention"], least)
         for rival, words, least in (("untrained", "the untrained network", 15.0), ("pca", "PCA of patches", 10.0))
     ]
-    return [*listed("grocery", found), *gains]
+    return [*listed(name, found), *gains]
 
 
-def fsdd(found: Mapping[str, Json]) -> list[Row]:
+def fsdd(name: str, found: Mapping[str, Json]) -> list[Row]:
     """Return all probes, the goal on the linear one, and the accuracy on voices that were left out."""
     scores = by_name(found)
     linear = scores["pretrained", "linear"]
     voices = [100 * value for value in found["speakers"].values()]
     return [
-        *listed("fsdd", found),
-        Row("fsdd, linear probe, official split (%)", round(linear, 2), goal=">= 95", holds=linear >= 95),
+        *listed(name, found),
+        Row(f"{name}, linear probe, official split (%)", round(linear, 2), goal=">= 95", holds=linear >= 95),
         Row(
-            "fsdd, linear probe, a speaker left out (%)",
+            f"{name}, linear probe, a speaker left out (%)",
             round(float(np.mean(voices)), 2),
             spread=round(float(np.std(voices, ddof=1)), 2),
             anchor=", ".join(f"{name} {100 * value:.1f}" for name, value in found["speakers"].items()),
@@ -170,16 +180,16 @@ def fsdd(found: Mapping[str, Json]) -> list[Row]:
     ]
 
 
-def banking77(found: Mapping[str, Json]) -> list[Row]:
+def banking77(name: str, found: Mapping[str, Json]) -> list[Row]:
     """Return all probes beside TF-IDF, and how many tokens are rebuilt from the code alone."""
     tokens = 100 * found["token_accuracy"]
     return [
-        *listed("banking77", found),
-        Row("banking77, tokens rebuilt from the code alone (%)", round(tokens, 2)),
+        *listed(name, found),
+        Row(f"{name}, tokens rebuilt from the code alone (%)", round(tokens, 2)),
     ]
 
 
-ROWS: dict[str, Callable[[Mapping[str, Json]], list[Row]]] = {
+ROWS: dict[str, Callable[[str, Mapping[str, Json]], list[Row]]] = {
     "grocery": grocery,
     "fsdd": fsdd,
     "banking77": banking77,
