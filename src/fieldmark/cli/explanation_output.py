@@ -33,7 +33,7 @@ def print_explanation(terminal: Terminal, explanation: Explanation, top: int) ->
     rows = [_row(mark, verified) for mark in shown]
     if others:
         rest = [signed(sum(getattr(mark, name) for mark in others)) for name in _FIGURES]
-        rows.append([f"{len(others)} others", *rest, *[""] * (2 * verified)])
+        rows.append([f"{len(others)} other{'s' if len(others) > 1 else ''}", *rest, *[""] * (2 * verified)])
     rows.append(["bias", "", "", signed(explanation.bias_difference), *[""] * (2 * verified)])
     if not explanation.exact:
         rows.append(["unexplained", "", "", signed(explanation.unexplained)])
