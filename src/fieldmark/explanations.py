@@ -1,15 +1,13 @@
 """Why a picture was called one class and not another: frozen records, saved as JSON and shown without torch."""
 
-import json
 import re
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from fieldmark.errors import DataError
+from fieldmark.record_files import RecordFormat, save_text
 
-#: Raised with every change that older code can't read.
-FORMAT = 1
+_FORMAT = RecordFormat(1, "The explanation", "Explain the picture again: fieldmark explain RUN IMAGE.")
 
 #: How many parts are outlined, shown and given examples, where nothing else is asked for.
 TOP = 7
@@ -62,6 +60,9 @@ class Example:
     similarity: float
     box: Box | None = None
     thumbnail: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        _check_address(self.thumbnail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,9 @@ class Explanation:
     picture: str = field(default="", repr=False)
     notes: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        _check_address(self.picture)
+
     @property
     def unexplained(self) -> float:
         """The log-odds that neither a mark nor the bias accounts for; 0 but for rounding where it is exact."""
@@ -147,8 +151,7 @@ class Explanation:
         Raises:
             ValueError: a figure is infinite or no number.
         """
-        data = {"format": FORMAT, **asdict(self)}
-        return json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        return _FORMAT.to_json(self)
 
     @staticmethod
     def from_json(text: str) -> "Explanation":
@@ -157,27 +160,12 @@ class Explanation:
         Raises:
             DataError: it isn't such an explanation, or another version's.
         """
-        try:
-            data = json.loads(text)
-            found = data.pop("format")
-            if found == FORMAT:
-                return _explanation(data)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(
-                f"The explanation can't be read: {error}.", "Explain the picture again: fieldmark explain RUN IMAGE."
-            ) from error
-        raise DataError(
-            f"The explanation has format {found}; this version reads {FORMAT}.",
-            "Explain the picture again: fieldmark explain RUN IMAGE.",
-        )
+        return _FORMAT.from_json(Explanation, text)
 
     def save(self, path: Path) -> Path:
         """Write the explanation with its pictures, atomically, and return the file."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
-        partial.write_text(self.to_json(), encoding="utf-8")
-        partial.replace(path)
-        return path
+        return save_text(path, self.to_json())
 
     @staticmethod
     def load(path: Path) -> "Explanation":
@@ -243,44 +231,6 @@ def _bare(examples: tuple[Example, ...]) -> tuple[Example, ...]:
     return tuple(replace(example, thumbnail="") for example in examples)
 
 
-def _explanation(data: dict[str, Any]) -> Explanation:
-    """Build the records inside an explanation; plain values pass as they are."""
-    flip = data.pop("flip")
-    width, height = data.pop("size")
-    special: dict[str, Any] = {
-        "marks": tuple(_mark(entry) for entry in data.pop("marks")),
-        "flip": None if flip is None else tuple(flip),
-        "size": (width, height),
-        "examples": tuple(_example(entry) for entry in data.pop("examples")),
-        "picture": _address(data.pop("picture")),
-        "notes": tuple(data.pop("notes")),
-    }
-    return Explanation(**{**data, **special})
-
-
-def _mark(data: dict[str, Any]) -> PartMark:
-    removal = data.pop("removal")
-    special: dict[str, Any] = {
-        "box": _box(data.pop("box")),
-        "removal": None if removal is None else Removal(**removal),
-        "examples": tuple(_example(entry) for entry in data.pop("examples")),
-    }
-    return PartMark(**{**data, **special})
-
-
-def _example(data: dict[str, Any]) -> Example:
-    special: dict[str, Any] = {"box": _box(data.pop("box")), "thumbnail": _address(data.pop("thumbnail"))}
-    return Example(**{**data, **special})
-
-
-def _box(value: list[float] | None) -> Box | None:
-    if value is None:
-        return None
-    left, top, width, height = value
-    return left, top, width, height
-
-
-def _address(value: str) -> str:
+def _check_address(value: str) -> None:
     if value and not _ADDRESS.fullmatch(value):
         raise ValueError("a picture in it is no JPEG or PNG picture")
-    return value

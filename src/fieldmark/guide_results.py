@@ -5,13 +5,11 @@ without any prediction changing; so of one class against another only difference
 something, and a part favours a class where its evidence lies on that class's side of the middle between the two means.
 """
 
-import json
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
 
 from fieldmark.errors import DataError
+from fieldmark.record_files import RecordFormat, save_text
 from fieldmark.records import Interval
 
 #: Where a run keeps its guide, seen from the run's folder, and the records inside it.
@@ -28,10 +26,7 @@ MARK_SPLITS = ("train", "val")
 DEFAULT_PAIRS = 40
 DEFAULT_TILES = 8
 
-#: Raised with every change that older code can't read.
-FORMAT = 1
-
-_CURE = "Write the guide again: fieldmark guide RUN."
+_FORMAT = RecordFormat(1, "The guide", "Write the guide again: fieldmark guide RUN.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,8 +311,7 @@ class Guide:
         Raises:
             ValueError: a figure is infinite or no number.
         """
-        data = {"format": FORMAT, **asdict(self)}
-        return json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        return _FORMAT.to_json(self)
 
     @staticmethod
     def from_json(text: str) -> "Guide":
@@ -326,23 +320,11 @@ class Guide:
         Raises:
             DataError: it isn't such a guide, or another version's.
         """
-        try:
-            data = json.loads(text)
-            found = data.pop("format")
-            if found == FORMAT:
-                guide: Guide = _read(Guide, data)
-                return guide
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(f"The guide can't be read: {error}.", _CURE) from error
-        raise DataError(f"The guide has format {found}; this version reads {FORMAT}.", _CURE)
+        return _FORMAT.from_json(Guide, text)
 
     def save(self, folder: Path) -> Path:
         """Write the guide's records into its folder, atomically, and return the file."""
-        path = folder / GUIDE_FILE
-        partial = path.with_name(path.name + ".partial")
-        partial.write_text(self.to_json(), encoding="utf-8")
-        partial.replace(path)
-        return path
+        return save_text(folder / GUIDE_FILE, self.to_json())
 
     @staticmethod
     def load(folder: Path) -> "Guide":
@@ -355,22 +337,5 @@ class Guide:
         try:
             text = path.read_text(encoding="utf-8")
         except OSError as error:
-            raise DataError(f"{path} can't be read: {error.strerror}.", _CURE) from error
+            raise DataError(f"{path} can't be read: {error.strerror}.", _FORMAT.cure) from error
         return Guide.from_json(text)
-
-
-def _read(kind: Any, value: Any) -> Any:
-    """Turn JSON data into a record, a tuple of records, or a plain value, as a field's type says.
-
-    Raises:
-        KeyError: a record has no such field.
-        TypeError: a field of a record is missing, or isn't what its type says.
-    """
-    if isinstance(kind, UnionType):
-        return None if value is None else _read(get_args(kind)[0], value)
-    if get_origin(kind) is tuple:
-        return tuple(_read(get_args(kind)[0], entry) for entry in value)
-    if is_dataclass(kind):
-        types = get_type_hints(kind)
-        return kind(**{name: _read(types[name], entry) for name, entry in value.items()})  # type: ignore[operator]
-    return value

@@ -1,12 +1,11 @@
 """What a pretraining came to: frozen records that evaluation writes as JSON and report reads, without torch."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from fieldmark.errors import DataError
+from fieldmark.record_files import RecordFormat, save_text
 from fieldmark.records import BrokenRow, Interval
 
 #: Where a run keeps it, seen from the run's folder.
@@ -15,8 +14,7 @@ RESULT_FILE = "pretraining.json"
 #: The pictures that ``Reconstruction.file`` names, seen from the run's folder.
 RECONSTRUCTIONS = "reconstructions"
 
-#: Raised with every change that older code can't read.
-FORMAT = 1
+_FORMAT = RecordFormat(1, "The result of the pretraining", "Pretrain again.")
 
 #: What may be predicted without anything learned on other data having a part in it.
 OWN_TARGETS = ("none", "fieldmark:gradients")
@@ -147,8 +145,7 @@ class PretrainingResult:
         Raises:
             ValueError: a figure is infinite or no number.
         """
-        data = {"format": FORMAT, **asdict(self)}
-        return json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        return _FORMAT.to_json(self)
 
     @staticmethod
     def from_json(text: str) -> "PretrainingResult":
@@ -157,24 +154,11 @@ class PretrainingResult:
         Raises:
             DataError: it isn't such a result, or another version's.
         """
-        try:
-            data = json.loads(text)
-            found = data.pop("format")
-            if found == FORMAT:
-                return _result(data)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(f"The result of the pretraining can't be read: {error}.", "Pretrain again.") from error
-        raise DataError(
-            f"The result of the pretraining has format {found}; this version reads {FORMAT}.", "Pretrain again."
-        )
+        return _FORMAT.from_json(PretrainingResult, text)
 
     def save(self, run: Path) -> Path:
         """Write the result into a run's folder, atomically, and return the file."""
-        path = run / RESULT_FILE
-        partial = path.with_name(path.name + ".partial")
-        partial.write_text(self.to_json(), encoding="utf-8")
-        partial.replace(path)
-        return path
+        return save_text(run / RESULT_FILE, self.to_json())
 
     @staticmethod
     def load(run: Path) -> "PretrainingResult":
@@ -191,18 +175,3 @@ class PretrainingResult:
                 f"{path} can't be read: {error.strerror}.", "Finish the pretraining: fieldmark pretrain ... --resume."
             ) from error
         return PretrainingResult.from_json(text)
-
-
-def _result(data: dict[str, Any]) -> PretrainingResult:
-    """Build the records inside a result; plain values pass as they are."""
-    outliers = data.pop("outliers")
-    special: dict[str, Any] = {
-        "probes": tuple(
-            ProbeScore(**{**entry, "interval": Interval(**entry["interval"])}) for entry in data.pop("probes")
-        ),
-        "outliers": None if outliers is None else OutlierScore(**{**outliers, "held_out": tuple(outliers["held_out"])}),
-        "reconstructions": tuple(Reconstruction(**entry) for entry in data.pop("reconstructions")),
-        "broken": tuple(BrokenRow(**entry) for entry in data.pop("broken")),
-        "warnings": tuple(data.pop("warnings")),
-    }
-    return PretrainingResult(**{**data, **special})

@@ -1,21 +1,20 @@
 """What an evaluation found: frozen records that evaluation writes as JSON and report reads, without torch."""
 
-import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fieldmark.errors import DataError
+from fieldmark.record_files import RecordFormat, save_text
 from fieldmark.records import BrokenRow, Interval, Leak
 
 #: Where a run keeps its evaluation, seen from the run's folder.
 RESULT_FILE = "evaluation.json"
 PICTURE_FOLDER = "evaluation"
 
-#: Raised with every change that older code can't read.
-FORMAT = 1
+_FORMAT = RecordFormat(1, "The evaluation", "Evaluate the run again: fieldmark evaluate RUN.")
 
 Scalar = str | int | float | bool | None
 
@@ -178,8 +177,9 @@ class EvalResult:
         Raises:
             ValueError: a figure is infinite or no number.
         """
-        data = {"format": FORMAT, "rank_names": list(self.accuracy_by_rank), **asdict(self)}
-        return json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        return _FORMAT.to_json(
+            self, rank_names=list(self.accuracy_by_rank)
+        )  # sorted by name, their order would be lost
 
     @staticmethod
     def from_json(text: str) -> "EvalResult":
@@ -188,27 +188,11 @@ class EvalResult:
         Raises:
             DataError: it isn't such a result, or another version's.
         """
-        try:
-            data = json.loads(text)
-            found = data.pop("format")
-            if found == FORMAT:
-                return _result(data)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(
-                f"The evaluation can't be read: {error}.", "Evaluate the run again: fieldmark evaluate RUN."
-            ) from error
-        raise DataError(
-            f"The evaluation has format {found}; this version reads {FORMAT}.",
-            "Evaluate the run again: fieldmark evaluate RUN.",
-        )
+        return _FORMAT.from_json(EvalResult, text, _in_order)
 
     def save(self, run: Path) -> Path:
         """Write the result into a run's folder, atomically, and return the file."""
-        path = run / RESULT_FILE
-        partial = path.with_name(path.name + ".partial")
-        partial.write_text(self.to_json(), encoding="utf-8")
-        partial.replace(path)
-        return path
+        return save_text(run / RESULT_FILE, self.to_json())
 
     @staticmethod
     def load(run: Path) -> "EvalResult":
@@ -233,34 +217,7 @@ def finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _result(data: dict[str, Any]) -> EvalResult:
-    """Build the records inside a result; plain values pass as they are."""
-    ranks = data.pop("accuracy_by_rank")  # sorted by name in the file
-    special: dict[str, Any] = {
-        "classes": tuple(data.pop("classes")),
-        "accuracy_by_rank": {name: ranks[name] for name in data.pop("rank_names")},
-        "intervals": {name: Interval(**entry) for name, entry in data.pop("intervals").items()},
-        "per_class": tuple(ClassResult(**entry) for entry in data.pop("per_class")),
-        "confusion": tuple((row[0], row[1], row[2]) for row in data.pop("confusion")),
-        "leaks": tuple(Leak(**entry) for entry in data.pop("leaks")),
-        "pairs": tuple(_pair(entry) for entry in data.pop("pairs")),
-        "worst_mistakes": _pictures(data.pop("worst_mistakes")),
-        "leak_pictures": tuple(_leak_pair(entry) for entry in data.pop("leak_pictures")),
-        "recognised": _pictures(data.pop("recognised")),
-        "broken": tuple(BrokenRow(**entry) for entry in data.pop("broken")),
-        "warnings": tuple(data.pop("warnings")),
-    }
-    return EvalResult(**{**data, **special})
-
-
-def _pictures(entries: Sequence[dict[str, Any]]) -> tuple[Picture, ...]:
-    return tuple(Picture(**entry) for entry in entries)
-
-
-def _pair(entry: dict[str, Any]) -> ConfusedPair:
-    lists = ("first_mistakes", "second_mistakes", "first_right", "second_right")
-    return ConfusedPair(**{**entry, **{name: _pictures(entry[name]) for name in lists}})
-
-
-def _leak_pair(entry: dict[str, Any]) -> LeakPair:
-    return LeakPair(**{**entry, "first": Picture(**entry["first"]), "second": Picture(**entry["second"])})
+def _in_order(data: dict[str, Any]) -> dict[str, Any]:
+    """Bring the ranks, sorted by name in the file, back into their order."""
+    ranks, order = data["accuracy_by_rank"], data.pop("rank_names")
+    return {**data, "accuracy_by_rank": {name: ranks[name] for name in order}}

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import fieldmark
 from fieldmark.errors import BundleError
+from fieldmark.record_files import save_text
 from fieldmark.records import Preprocessing
 
 if TYPE_CHECKING:
@@ -233,9 +234,7 @@ def _write_texts(folder: Path, info: BundleInfo) -> None:
         (INFO_FILE, json.dumps(data, indent=2, ensure_ascii=False)),
         (CARD_FILE, _model_card(info)),
     ):
-        partial = folder / f"{name}.partial"
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(folder / name)
+        save_text(folder / name, text)
 
 
 def _model_card(info: BundleInfo) -> str:

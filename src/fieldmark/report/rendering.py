@@ -5,6 +5,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from fieldmark.record_files import save_text
 from fieldmark.report.wording import count, decimal, percent, significant, sureness
 
 #: Where a run keeps its report, seen from the run's folder.
@@ -32,10 +33,7 @@ def write_file(path: Path, template: str, content: Mapping[str, object]) -> Path
     """
     page = environment().get_template(template).render(content)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(page, encoding="utf-8")
-    partial.replace(path)
-    return path
+    return save_text(path, page)
 
 
 def environment() -> Environment:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
+from fieldmark.record_files import save_text
 from fieldmark.training.checkpoint import LogRow
 
 #: The columns that end every log.
@@ -24,9 +25,7 @@ def write_csv(path: Path, rows: Sequence[LogRow]) -> None:
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text.getvalue(), encoding="utf-8")
-    partial.replace(path)
+    save_text(path, text.getvalue())
 
 
 def write_tensorboard(folder: Path, row: LogRow) -> None:
