@@ -13,7 +13,7 @@ from fieldmark.explain.drawing import DRAWN, data_address, outlined
 from fieldmark.explain.evidence import EvidenceReader, EvidenceTable, PictureEvidence, load_reader
 from fieldmark.explain.examples import nearest_examples, read_class
 from fieldmark.explain.marks import ReadPicture, find_marks, read_picture, verify_marks
-from fieldmark.explain.removal import DEFAULT_FILL, FILLS, Mask
+from fieldmark.explain.removal import DEFAULT_FILL, Mask, painter
 from fieldmark.explanations import TOP, Explanation, PartMark
 from fieldmark.predict.contract import ImageSource
 from fieldmark.predict.pictures import open_picture, source_name
@@ -113,8 +113,7 @@ def _explain(
     fill: str,
     top: int,
 ) -> Explanation:
-    if fill not in FILLS:
-        raise unknown_name("fill", fill, FILLS)
+    painter(fill)  # an error even where nothing is painted over
     if top < 1:
         raise ConfigError(f"{top} parts can't be shown.", "Give a whole number of 1 or more.")
     first, second = classes = _decide(reader, picture.evidence, versus)

@@ -145,7 +145,7 @@ def removal_effects(
     Raises:
         ConfigError: there is no such fill.
     """
-    paint = _fill(fill)
+    paint = painter(fill)
     pictures, owners = [pixels], [(-1, False)]
     generator = np.random.default_rng(seed)
     for place, mask in enumerate(masks):
@@ -198,7 +198,12 @@ def removed_mask(region: Mask, inside: Mask) -> Mask:
     return np.asarray(ndimage.binary_dilation(region, iterations=grow) & inside) if region.any() else region
 
 
-def _fill(name: str) -> Callable[[Pixels, Mask, Mask], Pixels]:
+def painter(name: str) -> Callable[[Pixels, Mask, Mask], Pixels]:
+    """Return what paints a region over.
+
+    Raises:
+        ConfigError: there is no such fill.
+    """
     if name not in FILLS:
         raise unknown_name("fill", name, FILLS)
     return FILLS[name]

@@ -8,6 +8,9 @@ from fieldmark.models.heads import HEADS, HeadClass
 from fieldmark.models.parts import PartLearner, PartsSpec, build_parts
 from fieldmark.models.recognizer import Recognizer
 
+#: The part learner where nobody asks for another.
+_DEFAULT_PARTS = PartsSpec().name
+
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
@@ -17,7 +20,7 @@ class ModelSpec:
         backbone: the backbone's spec.
         classes: number N of classes.
         head: a name in ``HEADS``.
-        parts: the part learner's spec; a head that pools for itself gets the one it needs instead.
+        parts: the part learner's spec; in place of the whole picture, a head that pools for itself gets what it needs.
         rest: give the head what is no part, too.
         dropout: share of part-vector entries zeroed in training, in 0..1.
         part_dropout: share of the parts hidden in training, in 0..1.
@@ -47,7 +50,7 @@ def build_recognizer(spec: ModelSpec, *, pretrained: bool = False) -> Recognizer
         raise unknown_name("head", spec.head, HEADS)
     kind = HEADS[spec.head]
     backbone = build_backbone(spec.backbone, pretrained=pretrained)
-    if kind.parts is not None:
+    if kind.parts is not None and spec.parts.name == _DEFAULT_PARTS:
         spec = replace(spec, parts=replace(spec.parts, name=kind.parts))
     parts = build_parts(spec.parts, backbone.feature_dim)
     _check_together(spec, kind, parts)
@@ -58,6 +61,11 @@ def build_recognizer(spec: ModelSpec, *, pretrained: bool = False) -> Recognizer
 
 def _check_together(spec: ModelSpec, kind: HeadClass, parts: PartLearner) -> None:
     """Refuse a head that can't work with these parts, and a rest of the picture where there is none."""
+    if kind.parts not in (None, spec.parts.name):
+        raise ConfigError(
+            f"The head {spec.head!r} pools the whole picture for itself: it takes no parts.",
+            f"Leave the parts out (parts 0, no keypoints), or use a head that adds them up: {_heads(additive=True)}.",
+        )
     if kind.additive and not parts.names:
         raise ConfigError(
             f"The head {spec.head!r} weighs each part by itself; {spec.parts.name!r} has no fixed number of parts.",

@@ -170,4 +170,4 @@ def _check_together(config: TrainConfig) -> None:
             "keypoints and parts both say what the parts are.", "Give keypoints, or a number of parts to discover."
         )
     if (config.keypoints or config.parts) and config.mixup:
-        raise ConfigError("Blended pictures have no parts of their own.", "Give mixup 0, or leave the parts out.")
+        raise ConfigError("Blended pictures have no parts of their own.", "Give mixup 0, or parts 0 and no keypoints.")

@@ -1,5 +1,6 @@
 """A backbone that was trained before: by reconstruction, or on other labels."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar, cast
@@ -77,6 +78,26 @@ def load_initial_backbone(backbone: Backbone, run: Path) -> None:
         raise ModelError(f"The backbone of {run} does not fit: {first}", "Train it again with this version.") from error
 
 
+def saved_tensors(start: Path) -> dict[str, Tensor]:
+    """Read all tensors of a run of ``fieldmark pretrain`` or ``fieldmark train``.
+
+    Raises:
+        BundleError: there is no such run, or they can't be read.
+    """
+    saved = saved_autoencoder.holds_autoencoder(start)
+    folder = saved_autoencoder.find_autoencoder(start) if saved else find_bundle(start)
+    try:
+        tensors: dict[str, Tensor] = load_file(folder / WEIGHTS_FILE)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise BundleError(f"{start} can't be read: {error}.", "Train or copy the run again.") from error
+    return tensors
+
+
+def below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors whose name begins with a prefix, without it."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
 def origin_of(run: Path, fingerprint: str) -> str:
     """Say which data the weights of a run have seen; ``"none"`` where it was these data alone.
 
@@ -126,14 +147,9 @@ def _read(start: Path) -> tuple[BackboneSpec, dict[str, Tensor]]:
     if saved_autoencoder.holds_autoencoder(start):
         return encoder_from_autoencoder(start)
     try:
-        spec = spec_from_json(read_info(start).model).backbone
-        path = find_bundle(start) / WEIGHTS_FILE
-        tensors = load_file(path)
+        return spec_from_json(read_info(start).model).backbone, below(saved_tensors(start), _PREFIX)
     except BundleError as error:
         raise BundleError(
             f"There is nothing to begin from in {start}: {error.message}",
             "Give the folder that `fieldmark pretrain --out` or `fieldmark train --out` wrote, or a .keras file.",
         ) from error
-    except (OSError, safetensors.SafetensorError) as error:
-        raise BundleError(f"{start} can't be read: {error}.", "Train or copy the run again.") from error
-    return spec, {name.removeprefix(_PREFIX): value for name, value in tensors.items() if name.startswith(_PREFIX)}

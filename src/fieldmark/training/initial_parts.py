@@ -5,15 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 
 from fieldmark.models.autoencoders import PartAutoencoderSpec, SkeletonSpec, saved
-from fieldmark.models.bundle import WEIGHTS_FILE, find_bundle, read_info, spec_from_json
+from fieldmark.models.bundle import read_info, spec_from_json
 from fieldmark.models.parts import DiscoveredParts, DiscoveryWeights, KeypointParts, PartsSpec, numbered_parts
 from fieldmark.models.recognizer import Recognizer
 from fieldmark.training.config import TrainConfig
-from fieldmark.training.initial_backbone import KERAS_SUFFIX
+from fieldmark.training.initial_backbone import KERAS_SUFFIX, below, saved_tensors
 
 #: What comes before the names of a part learner's tensors in a saved run.
 _PREFIX = "parts."
@@ -61,11 +60,7 @@ def load_initial_parts(recognizer: Recognizer, config: TrainConfig, spec: PartsS
     """
     if _found_parts(config) != spec:
         return
-    start = Path(config.init)
-    folder = saved.find_autoencoder(start) if saved.holds_autoencoder(start) else find_bundle(start)
-    tensors: dict[str, Tensor] = load_file(folder / WEIGHTS_FILE)
-    own = {name.removeprefix(_PREFIX): value for name, value in tensors.items() if name.startswith(_PREFIX)}
-    cast("nn.Module", recognizer.parts).load_state_dict(own)
+    cast("nn.Module", recognizer.parts).load_state_dict(below(saved_tensors(Path(config.init)), _PREFIX))
 
 
 def discovery_weights(config: TrainConfig, recognizer: Recognizer) -> DiscoveryWeights | None:

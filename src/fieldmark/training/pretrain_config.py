@@ -142,6 +142,11 @@ class PretrainConfig:
                 f"The {self.autoencoder} autoencoder predicts no features.", "Use --autoencoder masked_conv."
             )
 
+        if self.freeze_backbone and self.autoencoder != "parts":
+            raise ConfigError(
+                f"The {self.autoencoder} autoencoder learns its backbone, which freeze_backbone would not let it.",
+                "Leave freeze_backbone out, or use --autoencoder parts.",
+            )
         if self.init != "none" and self.weights != "none":
             raise ConfigError("init and weights both say where the backbone's weights come from.", "Give one of them.")
         if self.init != "none" and self.autoencoder not in AROUND_BACKBONE:

@@ -10,7 +10,8 @@ import pytest
 from fieldmark.data.table import make_table
 from fieldmark.evaluation import MappedPictures
 from fieldmark.explain import EvidenceTable
-from marks_and_attributes import attribute_groups, difference, effects, keypoints_of_parts, nearest_pairs
+from fieldmark.explain.guide.evidence import Contrast, class_means
+from marks_and_attributes import attribute_groups, difference, keypoints_of_parts, labelled, nearest_pairs
 from parts import grid_maps, rows_of
 
 
@@ -49,15 +50,15 @@ def test_the_effect_is_what_a_part_says_more_in_pictures_of_one_class_than_of_th
     values[:2, 1, 0] = 2.0  # in pictures of a, the second part speaks for a
     values[2:, 1, 1] = 1.0  # in pictures of b, for b
     values[:, 0, 0] = 5.0  # the first part speaks for a everywhere: no mark
-    found = evidence(values, ("a", "a", "b", "b"))
-    assert effects(found, 0, 1).tolist() == [0.0, 3.0]
+    means = class_means(labelled(evidence(values, ("a", "a", "b", "b"))))
+    assert Contrast.between(means, 0, 1).effect.tolist() == [0.0, 3.0]
 
 
 def test_pairs_come_hardest_first() -> None:
     values = np.zeros((3, 1, 3))
     for row, scores in enumerate(((3, 2.9, 0), (2.9, 3, 0), (0, 0, 3))):
         values[row, 0] = scores
-    assert nearest_pairs(evidence(values, ("a", "b", "c")))[0] == (0, 1)
+    assert nearest_pairs(class_means(labelled(evidence(values, ("a", "b", "c")))))[0] == (0, 1)
 
 
 def test_a_part_is_the_keypoints_that_it_covers_most() -> None:

@@ -113,6 +113,8 @@ def test_a_bundle_keeps_the_options_of_its_head(halves: PartsSpec, tmp_path: Pat
     [
         ({"rest": True}, "'whole' leaves no background", "Leave rest out"),
         ({"rest": True, "head": "attention"}, "'attention' pools", "linear, additive"),
+        ({"parts": PartsSpec("discovered", ("a", "b")), "head": "attention"}, "takes no parts", "parts 0"),
+        ({"parts": PartsSpec("keypoints", ("a", "b")), "head": "second_order"}, "takes no parts", "no keypoints"),
         ({"rest": True, "head": "second_order"}, "'second_order' pools", "linear, additive"),
         ({"part_dropout": 0.2}, "only one", "part_dropout to 0"),
         ({"part_dropout": 0.2, "head": "additive"}, "only one", "part_dropout to 0"),

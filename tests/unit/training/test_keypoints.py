@@ -124,6 +124,15 @@ def test_pictures_without_annotation_help_by_moving_along(images: CachedImages, 
     assert torch.allclose(terms[LOSS], terms["classification"] + terms["discovery"])
 
 
+def test_rebuilding_and_keypoints_are_learned_together(images: CachedImages, tmp_path: Path) -> None:
+    config = replace(CONFIG, resolution=2 * SIDE, unlabelled_weight=0.5, keypoint_weight=2.0)
+    task = task_of(config, images, tmp_path)
+    task.begin_epoch()
+    terms = task.update(next(iter(task.batches(0, 2 * SIDE))))
+    expected = terms["classification"] + 0.5 * terms["reconstruction"] + 2 * terms["keypoints"]
+    assert torch.allclose(terms[LOSS], expected)
+
+
 def test_a_high_weight_of_the_keypoints_is_no_explosion(images: CachedImages, tmp_path: Path) -> None:
     task = task_of(replace(CONFIG, keypoint_weight=100.0), images, tmp_path)
     loss = task.update(next(iter(task.batches(0, SIDE))))[LOSS]

@@ -167,6 +167,10 @@ def test_every_kind_has_its_spec(name: str):
         {"widths": (32, 0)},
         {"feature_weights": "x.safetensors", "autoencoder": "conv"},
         {"validate_on": "train"},
+        {"freeze_backbone": True},
+        {"freeze_backbone": True, "autoencoder": "skeleton"},
+        {"init": "run", "weights": "hub"},
+        {"init": "run", "autoencoder": "conv"},
     ],
 )
 def test_wrong_options_are_refused(wrong: dict[str, object]):
