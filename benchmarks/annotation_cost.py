@@ -17,17 +17,17 @@ benchmarks/results/annotation_cost.svg.
 
 import argparse
 import json
-import os
-import shutil
 import statistics
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
+from experiment import MOBILENET, Experiment, argument_parser, deviation
 from fieldmark.data.reading import read_table
 from fieldmark.data.table import Table
 from fieldmark.evaluation import (
@@ -45,7 +45,7 @@ from fieldmark.training.options import OptionValue, options_from_mapping
 from fieldmark.training.train import train
 from line_chart import Chart, write_charts
 from line_observer import LineObserver
-from record import QUICK_RUNS, ROOT, RUNS, Json, Row, RunStore, chosen_options, write_results
+from record import ROOT, Json, Row, Scalar, write_results
 
 #: Training options, as JSON can hold them.
 Options = Mapping[str, OptionValue | Mapping[str, OptionValue]]
@@ -107,11 +107,8 @@ SETTINGS = {
     ),
     "cub50": Setting(
         {
-            "backbone": "mobilenetv2_100",
+            **MOBILENET,
             "backbone_options": {"pad_type": "same", "output_stride": 16},
-            "weights": "mobilenetv2_100.safetensors",
-            "mean": (0.5, 0.5, 0.5),
-            "std": (0.5, 0.5, 0.5),
             "freeze_to_stride": 4,
             "resolution": 160,
             "epochs": 10,
@@ -130,55 +127,60 @@ QUICK_ROWS = (3, 6)
 
 def main() -> None:
     """Run what is not stored yet and write the results of all."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=SETTINGS, help="one data set")
-    parser.add_argument("--arms", choices=ARMS, nargs="+", default=list(ARMS), help="some arms")
-    parser.add_argument("--seeds", type=int, help="runs, with seeds 0, 1, ... (default: 3 on birds, 1 on cub50)")
-    parser.add_argument("--shared", type=Path, default=Path(os.environ.get("FIELDMARK_SHARED", "../shared")))
-    parser.add_argument("--quick", action="store_true", help="one epoch on a few pictures, one seed: does it run?")
-    parser.add_argument("--out", type=Path)
+    quick = "one epoch on a few pictures, one seed: does it run?"
+    parser = argument_parser(__doc__, SETTINGS, "3 on birds, 1 on cub50", quick)
+    parser.add_argument("--arms", choices=ARMS, nargs="+", default=list(ARMS), help="run some arms only")
     arguments = parser.parse_args()
-    bench = Bench(arguments.shared, quick=arguments.quick)
+    bench = Bench("annotation_cost", arguments.shared, quick=arguments.quick)
     found: list[dict[str, Json]] = []
-    for name in [arguments.only] if arguments.only else list(SETTINGS):
-        for seed in range(1 if arguments.quick else arguments.seeds or SETTINGS[name].seeds):
-            for arm in arguments.arms:
-                found += bench.runs(name, arm, seed)
+    for name, setting in SETTINGS.items():
+        seeds = 1 if arguments.quick else arguments.seeds or setting.seeds
+        for seed in range(max(setting.seeds, seeds)):
+            for arm in ARMS:
+                wanted = arguments.only in (None, name) and arm in arguments.arms and seed < seeds
+                found += bench.runs(name, arm, seed, wanted=wanted)
                 write(found, arguments)  # what is there so far is kept, wherever it ends
 
 
-class Bench:
-    """Runs arms and keeps what they found.
+class Job(NamedTuple):
+    """One run of an arm: with how many annotated pictures, and its options."""
 
-    Args:
-        shared: the folder of real data and weights.
-        quick: one epoch on a few pictures.
-    """
+    count: str | None
+    config: TrainConfig
 
-    def __init__(self, shared: Path, *, quick: bool) -> None:
-        self.shared = shared
-        self.quick = quick
-        self.store = RunStore("annotation_cost", QUICK_RUNS if quick else RUNS)
-        self.cache = Path.home() / ".cache" / "fieldmark"
 
-    def runs(self, name: str, arm: str, seed: int) -> Iterator[dict[str, Json]]:
+class Bench(Experiment):
+    """Runs arms."""
+
+    def runs(self, name: str, arm: str, seed: int, *, wanted: bool) -> list[dict[str, Json]]:
         """Train an arm with each of its numbers of annotated pictures, or take up the stored results."""
         chosen = ARMS[arm]
         before = self.config(name, chosen.first, seed) if chosen.first else None
-        with Folder() as scratch:
-            for count in chosen.counts or (None,):
-                config = self.config(name, chosen.options, seed, halved=bool(chosen.first))
-                if count is not None:
-                    config = replace(config, part_labels=COUNTS[count])
-                key = {"data": name, "arm": arm, "count": count, "config": self.portable(config)}
-                key["before"] = None if before is None else self.portable(replace(before, epochs=config.epochs))
-                stored = self.store.get(key)
-                if stored is None:
-                    figures = self.run(name, config, before, count, scratch)
-                    stored = {"data": name, "arm": arm, "count": count, "seed": seed, **figures}
-                    self.store.add(key, stored)
-                    print(json.dumps(stored), flush=True)
-                yield stored
+        config = self.config(name, chosen.options, seed, halved=bool(chosen.first))
+        jobs = [
+            Job(count, config if count is None else replace(config, part_labels=COUNTS[count]))
+            for count in chosen.counts or (None,)
+        ]
+
+        def key(job: Job) -> dict[str, Scalar]:
+            first = None if before is None else self.portable(replace(before, epochs=config.epochs))
+            return {
+                "data": name,
+                "arm": arm,
+                "count": job.count,
+                "config": self.portable(job.config),
+                "before": first,
+            }
+
+        with self.scratch() as scratch:
+
+            def run(job: Job) -> dict[str, Json]:
+                figures = self.run(name, job.config, before, job.count, scratch)
+                result = {"data": name, "arm": arm, "count": job.count, "seed": seed, **figures}
+                print(json.dumps(result), flush=True)
+                return result
+
+            return list(self.gather(jobs, lambda _: wanted, key, run))
 
     def run(
         self, name: str, config: TrainConfig, before: TrainConfig | None, count: str | None, scratch: Path
@@ -215,14 +217,10 @@ class Bench:
     def config(self, name: str, options: Options, seed: int, *, halved: bool = False) -> TrainConfig:
         """Return the training options of an arm, of half as many epochs where a training comes before."""
         given: dict[str, object] = {**SETTINGS[name].options, **options, "seed": seed}
-        if "weights" in given:
-            given["weights"] = str(self.shared / "weights" / str(given["weights"]))
+        if name == "cub50":
+            given["weights"] = self.mobilenet_weights
         config = options_from_mapping(TrainConfig, given)
         return replace(config, epochs=1 if self.quick else config.epochs // (2 if halved else 1))
-
-    def portable(self, config: TrainConfig) -> str:
-        """Return options as JSON that names no place of this machine."""
-        return chosen_options(config).replace(str(self.shared), "SHARED")
 
     def table(self, name: str) -> Table:
         """Return the data, in a quick run few of them."""
@@ -232,17 +230,6 @@ class Bench:
         species, training, test, size = QUICK_BIRDS if self.quick else BIRDS
         folder = ROOT / "runs" / f"annotation-cost-birds-{species}x{training}"
         return read_table(generate_birds(folder, species=species, train=training, test=test, size=size))
-
-
-class Folder:
-    """A folder for the runs of an arm, removed at the end: the store keeps what counts."""
-
-    def __enter__(self) -> Path:
-        self.path = ROOT / "runs" / f"annotation-cost-{os.getpid()}-{time.time_ns()}"
-        return self.path
-
-    def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
 
 
 def few_rows(table: Table, classes: int, rows: int) -> Table:
@@ -318,11 +305,6 @@ def lines_of(
         }
         for arm in ARMS
     }
-
-
-def deviation(values: Sequence[float]) -> float | None:
-    """Return the standard deviation over seeds; ``None`` of one."""
-    return round(statistics.stdev(values), 2) if len(values) > 1 else None
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from attributions import METHODS, Attribution
+from experiment import deviation
 from explained_birds import Individual, draw_individuals
 from explanation_protocols import (
     Tally,
@@ -215,7 +216,7 @@ def protocol_rows(name: str, runs: Sequence[Mapping[str, Json]]) -> list[Row]:
             Row(
                 f"{name}: {score}",
                 value,
-                spread=deviation(values),
+                spread=deviation(values, 4),
                 goal=f">= {least:g}" if least is not None else None,
                 anchor="at most 0.75 where all are called rightly" if score == "DC" else None,
                 holds=None if least is None else value is not None and value >= least,
@@ -241,12 +242,7 @@ def share(
         goal, holds = f">= {at_least:g}", value is not None and value >= at_least
     if at_most is not None:
         goal, holds = f"<= {at_most:g}", value is not None and value <= at_most
-    return Row(metric, value, spread=deviation(values), goal=goal, anchor=f"of {pictures:,} pictures", holds=holds)
-
-
-def deviation(values: Sequence[float]) -> float | None:
-    """Return the standard deviation over seeds; ``None`` of one."""
-    return round(statistics.stdev(values), 4) if len(values) > 1 else None
+    return Row(metric, value, spread=deviation(values, 4), goal=goal, anchor=f"of {pictures:,} pictures", holds=holds)
 
 
 if __name__ == "__main__":

@@ -10,43 +10,43 @@ benchmarks/results/runs and not repeated.
 
 import argparse
 import json
-import os
-import shutil
 import statistics
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
+from experiment import MOBILENET, Experiment, argument_parser, deviation
 from fieldmark.cli.demo import DEMO, QUICK_DEMO
 from fieldmark.evaluation import evaluate
 from fieldmark.models.heads import HEADS
 from fieldmark.synthetic import generate_birds
 from fieldmark.training.config import TrainConfig
-from fieldmark.training.options import OptionValue, options_to_json
+from fieldmark.training.options import OptionValue
 from fieldmark.training.train import train
 from line_observer import LineObserver
-from record import QUICK_RUNS, ROOT, RUNS, Json, Row, RunStore, chosen_options, write_results
+from record import ROOT, Json, Row, Scalar, chosen_options, write_results
 
 Changes = Mapping[str, OptionValue]
 
 #: The arm in question.
 ADDITIVE: Changes = {"head": "additive", "parts": 8}
 
+ADDITIVE_ARM = "additive"
+
 #: Arm → training options that differ.
 ARMS: dict[str, Changes] = {
     "linear": {"head": "linear"},
     "attention": {"head": "attention"},
     "second order": {"head": "second_order"},
-    "additive": ADDITIVE,
+    ADDITIVE_ARM: ADDITIVE,
 }
 
 #: ImageNet weights, the first layers frozen, a short fine-tuning; a map of 8 × 8 cells.
 TRANSFER = TrainConfig(
-    backbone="mobilenetv2_100",
+    **MOBILENET,
     backbone_options={"pad_type": "same", "output_stride": 16},
-    mean=(0.5, 0.5, 0.5),
-    std=(0.5, 0.5, 0.5),
     freeze_to_stride=4,
     resolution=128,
     epochs=8,
@@ -62,57 +62,53 @@ DATA: dict[str, TrainConfig] = {"birds": SCRATCH, "grocery": TRANSFER, "cub50": 
 #: Points that the additive head may lie behind the best head that mixes.
 MOST_BEHIND = 0.5
 
+SEEDS = 3
+
+
+class Job(NamedTuple):
+    """One run: an arm on a data set, with a seed."""
+
+    data: str
+    arm: str
+    seed: int
+
 
 def main() -> None:
     """Run what is not stored yet and write the results of all."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=DATA, help="one data set")
-    parser.add_argument("--seeds", type=int, default=3, help="runs, with seeds 0, 1, ... (default 3)")
-    parser.add_argument("--shared", type=Path, default=Path(os.environ.get("FIELDMARK_SHARED", "../shared")))
-    parser.add_argument("--quick", action="store_true", help="one epoch, one seed: does it run?")
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
-    bench = Bench(arguments.shared, quick=arguments.quick)
+    arguments = argument_parser(__doc__, DATA, f"{SEEDS}").parse_args()
+    bench = Bench("heads", arguments.shared, quick=arguments.quick)
+    seeds = 1 if arguments.quick else arguments.seeds or SEEDS
+    jobs = [Job(name, arm, seed) for name in DATA for seed in range(max(SEEDS, seeds)) for arm in ARMS]
+
+    def wanted(job: Job) -> bool:
+        return arguments.only in (None, job.data) and job.seed < seeds
+
     found: list[dict[str, Json]] = []
-    for name in [arguments.only] if arguments.only else list(DATA):
-        for seed in range(1 if arguments.quick else arguments.seeds):
-            found += [bench.run(name, arm, seed) for arm in ARMS]
+    for result in bench.gather(jobs, wanted, bench.key, bench.run):
+        found.append(result)
+        if result["arm"] == list(ARMS)[-1]:
             write(found, arguments)  # what is there so far is kept, wherever it ends
 
 
-class Bench:
-    """Runs arms and keeps what they found.
+class Bench(Experiment):
+    """Runs arms."""
 
-    Args:
-        shared: the folder of real data and weights.
-        quick: one epoch of everything.
-    """
+    def key(self, job: Job) -> dict[str, Scalar]:
+        """Return what decides a run's result."""
+        return {"data": job.data, "arm": job.arm, "config": self.portable(self.options(job))}
 
-    def __init__(self, shared: Path, *, quick: bool) -> None:
-        self.shared = shared
-        self.quick = quick
-        self.store = RunStore("heads", QUICK_RUNS if quick else RUNS)
-        self.cache = Path.home() / ".cache" / "fieldmark"
-
-    def run(self, name: str, arm: str, seed: int) -> dict[str, Json]:
-        """Train one arm and evaluate it on the test split, or return its stored result."""
-        config = self.options(name, arm, seed)
-        key = {"data": name, "arm": arm, "config": chosen_options(config).replace(str(self.shared), "SHARED")}
-        if (stored := self.store.get(key)) is not None:
-            return stored
-        data = self.birds() if name == "birds" else self.shared / "data" / name
-        out = ROOT / "runs" / f"heads-{os.getpid()}-{time.time_ns()}"
+    def run(self, job: Job) -> dict[str, Json]:
+        """Train one arm and evaluate it on the test split."""
+        data = self.birds() if job.data == "birds" else self.shared / "data" / job.data
         started, processor = time.monotonic(), time.process_time()
-        try:
-            train(data, out, config, cache=self.cache, observer=LineObserver())
+        with self.scratch() as out:
+            train(data, out, self.options(job), cache=self.cache, observer=LineObserver())
             hours, minutes = (time.process_time() - processor) / 3600, (time.monotonic() - started) / 60
             outcome = evaluate(out, split="test", cache=self.cache)
-        finally:
-            shutil.rmtree(out, ignore_errors=True)
         result: dict[str, Json] = {
-            "data": name,
-            "arm": arm,
-            "seed": seed,
+            "data": job.data,
+            "arm": job.arm,
+            "seed": job.seed,
             "top1": round(100 * outcome.top1, 3),
             "macro_recall": round(100 * outcome.macro_recall, 3),
             "cpu_hours": round(hours, 4),
@@ -121,14 +117,13 @@ class Bench:
             "fingerprint": outcome.fingerprint,
         }
         print(json.dumps(result), flush=True)
-        self.store.add(key, result)
         return result
 
-    def options(self, name: str, arm: str, seed: int) -> TrainConfig:
+    def options(self, job: Job) -> TrainConfig:
         """Return the training options of one run."""
-        config = replace(DATA[name], seed=seed, **ARMS[arm])
-        if DATA[name] is TRANSFER:
-            config = replace(config, weights=str(self.shared / "weights" / "mobilenetv2_100.safetensors"))
+        config = replace(DATA[job.data], seed=job.seed, **ARMS[job.arm])
+        if DATA[job.data] is TRANSFER:
+            config = replace(config, weights=self.mobilenet_weights)
         return replace(config, epochs=1, resolution=64) if self.quick else config
 
     def birds(self) -> Path:
@@ -141,23 +136,25 @@ class Bench:
 
 def write(found: Sequence[Mapping[str, Json]], arguments: argparse.Namespace) -> None:
     """Average over seeds, hold against the goal, and write."""
-    names = [name for name in DATA if any(run["data"] == name for run in found)]
-    runs = {name: {arm: runs_of(found, name, arm) for arm in ARMS} for name in names}
+    runs = {name: complete(found, name) for name in DATA}
+    names = [name for name in DATA if runs[name][ADDITIVE_ARM]]
     notes = {
         "protocol": "same backbone, initial weights and epochs in every arm; nothing tuned; test split read once a run",
         "weights": "birds: none; grocery, cub50: MobileNetV2, ImageNet-1k; overlap of CUB and ImageNet flatters cub50",
         "arms": json.dumps(ARMS),
-        "options": json.dumps({name: json.loads(options_to_json(DATA[name])) for name in names}),
+        "options": json.dumps({name: json.loads(chosen_options(DATA[name])) for name in names}),
         "seeds": ", ".join(sorted({str(run["seed"]) for run in found})),
-        "fingerprints": json.dumps({name: runs[name]["additive"][0]["fingerprint"] for name in names}),
+        "fingerprints": json.dumps({run["data"]: run["fingerprint"] for run in found}),
     }
     rows = [row for name in names for row in rows_of(name, runs[name])]
     write_results("heads", rows, out=arguments.out, quick=arguments.quick, notes=notes)
 
 
-def runs_of(found: Sequence[Mapping[str, Json]], name: str, arm: str) -> list[Mapping[str, Json]]:
-    """Return the runs of one arm, by seed."""
-    return sorted((run for run in found if (run["data"], run["arm"]) == (name, arm)), key=lambda run: run["seed"])
+def complete(found: Sequence[Mapping[str, Json]], name: str) -> dict[str, list[Mapping[str, Json]]]:
+    """Return the runs of every arm on a data set, by seed: of the seeds that every arm was run with."""
+    by_seed = {arm: {run["seed"]: run for run in found if (run["data"], run["arm"]) == (name, arm)} for arm in ARMS}
+    seeds = sorted(set.intersection(*(set(runs) for runs in by_seed.values())))
+    return {arm: [runs[seed] for seed in seeds] for arm, runs in by_seed.items()}
 
 
 def rows_of(name: str, runs: Mapping[str, Sequence[Mapping[str, Json]]]) -> list[Row]:
@@ -174,7 +171,7 @@ def rows_of(name: str, runs: Mapping[str, Sequence[Mapping[str, Json]]]) -> list
         rows.append(Row(f"{name}, {arm}: top-1 (%)", round(statistics.mean(values), 2), spread=deviation(values)))
         rows.append(Row(f"{name}, {arm}: processor time of a training (h)", round(hours, 4)))
     best = max(mixing_arms(), key=lambda arm: statistics.mean(run["top1"] for run in runs[arm]))
-    gaps = [rival["top1"] - run["top1"] for rival, run in zip(runs[best], runs["additive"], strict=True)]
+    gaps = [rival["top1"] - run["top1"] for rival, run in zip(runs[best], runs[ADDITIVE_ARM], strict=True)]
     gap = statistics.mean(gaps)
     rows.append(
         Row(
@@ -192,11 +189,6 @@ def rows_of(name: str, runs: Mapping[str, Sequence[Mapping[str, Json]]]) -> list
 def mixing_arms() -> list[str]:
     """Return the arms whose head is not additive."""
     return [arm for arm, changes in ARMS.items() if not HEADS[str(changes["head"])].additive]
-
-
-def deviation(values: Sequence[float]) -> float | None:
-    """Return the standard deviation over seeds; ``None`` of one."""
-    return round(statistics.stdev(values), 2) if len(values) > 1 else None
 
 
 if __name__ == "__main__":

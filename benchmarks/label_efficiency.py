@@ -12,17 +12,17 @@ search); all arms train with those that suited best. The test split is read once
 
 import argparse
 import json
-import os
-import shutil
 import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
+from experiment import Experiment, argument_parser, deviation
 from fieldmark.data.reading import read_table
 from fieldmark.data.table import Table
 from fieldmark.evaluation import evaluate
@@ -31,7 +31,7 @@ from fieldmark.training.pretrain import pretrain
 from fieldmark.training.pretrain_config import PretrainConfig
 from fieldmark.training.train import train
 from line_observer import LineObserver
-from record import QUICK_RUNS, ROOT, RUNS, Json, Row, RunStore, chosen_options, write_results
+from record import Json, Row, Scalar, chosen_options, write_results
 
 SIDE = 64
 NETWORK = {"backbone": "resnet10t", "backbone_options": {"channels": (32, 64, 128, 256), "output_stride": 16}}
@@ -119,7 +119,7 @@ PREDICTED = {
     "pretrained, larger holes": (2.0, 0.5),
     "pretrained, then second task": (2.0, 0.0),
     "pretrained on ImageNet features": (12.0, 5.0),
-    "pretrained, two thirds of the time": (3.0, 0.5),
+    "pretrained, two thirds of the time": (2.0, 0.5),
     "pretrained on ImageNet features, two thirds of the time": (12.0, 5.0),
 }
 
@@ -157,28 +157,40 @@ GOALS = {"5 labels": 5.0, "all labels": 2.0, "5 labels, twice the time": 5.0}
 SEEDS = {"grocery": 3, "cub50": 1}
 
 
+class Job(NamedTuple):
+    """One run: an arm in a setting of a data set, with a seed."""
+
+    data: str
+    setting: str
+    arm: str
+    seed: int
+
+
 def main() -> None:
     """Run what is not stored yet and write the results of all."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=SEEDS, help="one data set")
-    parser.add_argument("--seeds", type=int, help="runs, with seeds 0, 1, ... (default: 3 on grocery, 1 on cub50)")
-    parser.add_argument("--tune", action="store_true", help="search the baseline's options on validation rows")
-    parser.add_argument("--shared", type=Path, default=Path(os.environ.get("FIELDMARK_SHARED", "../shared")))
-    parser.add_argument("--quick", action="store_true", help="one epoch, one seed: does it run?")
-    parser.add_argument("--out", type=Path)
+    parser = argument_parser(__doc__, SEEDS, "3 on grocery, 1 on cub50")
+    parser.add_argument("--tune", action="store_true", help="search options on grocery's validation rows")
     arguments = parser.parse_args()
-    bench = Bench(arguments.shared, quick=arguments.quick)
+    bench = Bench("label_efficiency", arguments.shared, quick=arguments.quick)
     if arguments.tune:
         bench.tune()
         return
-    names = [arguments.only] if arguments.only else list(SEEDS)
+    jobs = [
+        Job(name, setting, arm, seed)
+        for name, count in SEEDS.items()
+        for seed in range(max(count, arguments.seeds or 0))
+        for setting in SETTINGS
+        for arm in arms_of(name, setting, seed)
+    ]
+
+    def wanted(job: Job) -> bool:
+        seeds = 1 if arguments.quick else arguments.seeds or SEEDS[job.data]
+        return arguments.only in (None, job.data) and job.seed < seeds
+
     found: list[dict[str, Json]] = []
-    for name in names:
-        for seed in range(1 if arguments.quick else arguments.seeds or SEEDS[name]):
-            for setting in SETTINGS:
-                for arm in arms_of(name, setting, seed):
-                    found.append(bench.run(name, setting, arm, seed))
-                    write(found, arguments)  # what is there so far is kept, wherever it ends
+    for result in bench.gather(jobs, wanted, bench.key, bench.run):
+        found.append(result)
+        write(found, arguments)  # what is there so far is kept, wherever it ends
 
 
 def arms_of(name: str, setting: str, seed: int) -> Sequence[str]:
@@ -188,19 +200,8 @@ def arms_of(name: str, setting: str, seed: int) -> Sequence[str]:
     return () if setting == "5 labels, twice the time" else EVERYWHERE
 
 
-class Bench:
-    """Runs arms and keeps what they found.
-
-    Args:
-        shared: the folder of real data and weights.
-        quick: one epoch of everything.
-    """
-
-    def __init__(self, shared: Path, *, quick: bool) -> None:
-        self.shared = shared
-        self.quick = quick
-        self.store = RunStore("label_efficiency", QUICK_RUNS if quick else RUNS)
-        self.cache = Path.home() / ".cache" / "fieldmark"
+class Bench(Experiment):
+    """Runs arms."""
 
     def tune(self) -> None:
         """Print the validation accuracy of every option tried, one seed."""
@@ -210,46 +211,63 @@ class Bench:
                 self._try(table, setting, name, replace(BASE, epochs=1 if self.quick else epochs, **changes))
         table = few_labels(read_table(self.shared / "data" / "grocery"), 5, seed=0)
         before = self.with_features(replace(PRETRAINING, epochs=1 if self.quick else 20))
-        for name, changes in TUNING_PRETRAINED.items():
-            config = replace(BASE, epochs=1 if self.quick else 100, **changes)
-            self._try(table, "5 labels, pretrained", name, config, before)
+        with self.scratch() as scratch:
+            for name, changes in TUNING_PRETRAINED.items():
+                config = replace(BASE, epochs=1 if self.quick else 100, **changes)
+                self._try(table, "5 labels, pretrained", name, config, (before, scratch / "pretrained"))
 
     def _try(
-        self, table: Table, setting: str, name: str, config: TrainConfig, before: PretrainConfig | None = None
+        self,
+        table: Table,
+        setting: str,
+        name: str,
+        config: TrainConfig,
+        start: tuple[PretrainConfig, Path] | None = None,
     ) -> None:
+        """Train with some options, beginning from a pretraining, which is made where it is missing."""
         key = {"tune": setting, "config": chosen_options(config)}
-        if before:
-            key["pretraining"] = chosen_options(before).replace(str(self.shared), "SHARED")
+        if start is not None:
+            key["pretraining"] = self.portable(start[0])
         stored = self.store.get(key)
         if stored is None:
-            with Folder() as out:
-                if before:
-                    pretrain(table, out / "pretrained", before, cache=self.cache)
-                    config = replace(config, init=str(out / "pretrained"))
-                result = train(table, out / "run", config, cache=self.cache)
+            if start is not None:
+                before, run = start
+                if not run.exists():
+                    pretrain(table, run, before, cache=self.cache)
+                config = replace(config, init=str(run))
+            with self.scratch() as out:
+                result = train(table, out, config, cache=self.cache)
             stored = {"val_top1": result.val_top1, "minutes": result.seconds / 60}
             self.store.add(key, stored)
         print(f"{setting:20} {name:38} {100 * float(stored['val_top1']):.1f} % of validation", flush=True)
 
-    def run(self, name: str, setting: str, arm: str, seed: int) -> dict[str, Json]:
-        """Train one arm and evaluate it on the test split, or return its stored result."""
-        chosen, wanted = ARMS[arm], SETTINGS[setting]
-        table = few_labels(read_table(self.shared / "data" / name), wanted.labels, seed, validation=False)
-        labelled = table.split("train").labelled()
-        config = self.training(chosen, wanted, seed)
-        before = self.pretraining(chosen, wanted, len(labelled), seed)
-        key = {
-            "data": name,
-            "setting": setting,
-            "arm": arm,
-            "config": chosen_options(config),
-            "pretraining": chosen_options(before).replace(str(self.shared), "SHARED") if before else None,
+    def table(self, job: Job) -> Table:
+        """Return the data with the labels that a run may learn from."""
+        table = read_table(self.shared / "data" / job.data)
+        return few_labels(table, SETTINGS[job.setting].labels, job.seed, validation=False)
+
+    def options(self, job: Job) -> tuple[TrainConfig, PretrainConfig | None]:
+        """Return the options of a run's training with labels, and of its pretraining, if it has one."""
+        arm, setting = ARMS[job.arm], SETTINGS[job.setting]
+        labelled = len(self.table(job).split("train").labelled())
+        return self.training(arm, setting, job.seed), self.pretraining(arm, setting, labelled, job.seed)
+
+    def key(self, job: Job) -> dict[str, Scalar]:
+        """Return what decides a run's result."""
+        config, before = self.options(job)
+        return {
+            "data": job.data,
+            "setting": job.setting,
+            "arm": job.arm,
+            "config": self.portable(config),
+            "pretraining": self.portable(before) if before else None,
         }
-        stored = self.store.get(key)
-        if stored is not None:
-            return stored
+
+    def run(self, job: Job) -> dict[str, Json]:
+        """Train one arm and evaluate it on the test split."""
+        table, (config, before) = self.table(job), self.options(job)
         started, processor = time.monotonic(), time.process_time()
-        with Folder() as out:
+        with self.scratch() as out:
             if before:
                 pretrain(table, out / "pretrained", before, cache=self.cache, observer=LineObserver())
                 config = replace(config, init=str(out / "pretrained"))
@@ -257,10 +275,10 @@ class Bench:
             spent = time.process_time() - processor
             found = evaluate(out / "run", split="test", cache=self.cache)
         result: dict[str, Json] = {
-            "data": name,
-            "setting": setting,
-            "arm": arm,
-            "seed": seed,
+            "data": job.data,
+            "setting": job.setting,
+            "arm": job.arm,
+            "seed": job.seed,
             "top1": round(100 * found.top1, 3),
             "macro_recall": round(100 * found.macro_recall, 3),
             "cpu_hours": round(spent / 3600, 4),
@@ -268,7 +286,6 @@ class Bench:
             "fingerprint": found.fingerprint,
         }
         print(json.dumps(result), flush=True)
-        self.store.add(key, result)
         return result
 
     def training(self, arm: Arm, setting: Setting, seed: int) -> TrainConfig:
@@ -281,10 +298,9 @@ class Bench:
 
     def pretraining(self, arm: Arm, setting: Setting, labelled: int, seed: int) -> PretrainConfig | None:
         """Return the options of an arm's pretraining, as long as its share of the baseline's time."""
-        share = arm.share
-        if not share:
+        if not arm.share:
             return None
-        pictures = setting.epochs * labelled * share * (FEATURE_COST if arm.features else PIXEL_COST)
+        pictures = setting.epochs * labelled * arm.share * (FEATURE_COST if arm.features else PIXEL_COST)
         config = replace(PRETRAINING, epochs=1 if self.quick else max(1, round(pictures / ROWS)), seed=seed)
         config = replace(config, **dict(arm.changes))
         return self.with_features(config) if arm.features else config
@@ -293,7 +309,7 @@ class Bench:
         """Let a pretraining predict the features of MobileNetV2 with its ImageNet weights, too."""
         return replace(
             config,
-            feature_weights=str(self.shared / "weights" / "mobilenetv2_100.safetensors"),
+            feature_weights=self.mobilenet_weights,
             feature_options={"pad_type": "same"},
             feature_mean=(0.5, 0.5, 0.5),
             feature_std=(0.5, 0.5, 0.5),
@@ -305,17 +321,6 @@ PIXEL_COST, FEATURE_COST, SECOND_TASK_COST = 0.95, 0.42, 0.44
 
 #: About how many rows a pretraining sees an epoch.
 ROWS = 2936
-
-
-class Folder:
-    """A folder for one run, removed at the end: the store keeps what counts."""
-
-    def __enter__(self) -> Path:
-        self.path = ROOT / "runs" / f"label-efficiency-{os.getpid()}-{time.time_ns()}"
-        return self.path
-
-    def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
 
 
 def few_labels(table: Table, count: int, seed: int, *, validation: bool = True) -> Table:
@@ -394,11 +399,6 @@ def rows_of(
         )
     )
     return rows
-
-
-def deviation(values: Sequence[float]) -> float | None:
-    """Return the standard deviation over seeds; ``None`` of one."""
-    return round(statistics.stdev(values), 2) if len(values) > 1 else None
 
 
 if __name__ == "__main__":

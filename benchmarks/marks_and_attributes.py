@@ -3,7 +3,8 @@
 CUB-200-2011 tells of every class what people see of 312 attributes, each of a named place of the bird. For every pair
 of lookalikes, the part with the largest effect on the pair is held against the group of attributes that differs most:
 
-* the effect of a part on a pair: how much more it speaks for A against B in pictures of A than in pictures of B;
+* the effect of a part on a pair is the field guide's: how much more it speaks for A against B in pictures of A than in
+  pictures of B;
 * what a part is: the keypoints whose visible places it covers more often than any other part does, and the one that it
   covers most often;
 * how much a group of attributes (the colour of the throat, say) differs: half the sum of absolute differences between
@@ -23,6 +24,9 @@ import numpy.typing as npt
 from fieldmark.data.table import Table
 from fieldmark.evaluation import MappedPictures
 from fieldmark.explain import EvidenceTable, collect_evidence
+from fieldmark.explain.guide import LabelledEvidence
+from fieldmark.explain.guide.evidence import Contrast, class_means
+from fieldmark.explain.guide.lookalikes import logit_distances
 from fieldmark.metrics import parts_at
 from fieldmark.training.run_folder import TABLE_FILE
 
@@ -47,7 +51,7 @@ PLACES: Mapping[str, tuple[str, ...]] = {
     "wing": ("left wing", "right wing"),
 }
 
-#: Pairs of lookalikes that are looked at: those whose mean logits lie nearest.
+#: Pairs of lookalikes that are looked at: those that the recogniser holds least apart.
 PAIRS = 100
 
 
@@ -76,34 +80,38 @@ def marks_and_attributes(run: Path, mapped: MappedPictures, cache: Path) -> Agre
     """
     table = Table.load(run / TABLE_FILE)
     found = collect_evidence(run, "train", cache)
+    means = class_means(labelled(found))
     known = keypoints_of_parts(mapped, table.part_names, len(found.names))
     groups = attribute_groups(table)
     agreed, chance = [], []
-    for first, second in nearest_pairs(found)[:PAIRS]:
+    for first, second in nearest_pairs(means)[:PAIRS]:
         differing = {name: difference(shares, first, second) for name, shares in groups.items()}
         wanted = set(PLACES[max(differing, key=lambda name: differing[name])])
         fits = [bool(wanted & names) for names in known]
-        agreed.append(fits[int(np.argmax(effects(found, first, second)))])
+        agreed.append(fits[int(np.argmax(Contrast.between(means, first, second).effect))])
         chance.append(float(np.mean(fits)))
     return Agreement(float(np.mean(agreed)), float(np.mean(chance)), len(agreed))
 
 
-def effects(found: EvidenceTable, first: int, second: int) -> Floats:
-    """Return how much each part (P,) speaks for one class against another, more in its pictures than in the other's."""
-    labels = np.array([found.classes.index(label) if label else -1 for label in found.labels])
-    contrast = found.evidence[:, :, first].astype(np.float64) - found.evidence[:, :, second]
-    result: Floats = contrast[labels == first].mean(0) - contrast[labels == second].mean(0)
-    return result
+def labelled(found: EvidenceTable) -> LabelledEvidence:
+    """Return the evidence as the field guide takes it: classes as indices."""
+    index = {name: place for place, name in enumerate(found.classes)}
+    return LabelledEvidence(
+        ids=found.ids,
+        labels=np.array([index[label or ""] for label in found.labels], np.int64),
+        predicted=np.array([index[label] for label in found.predicted], np.int64),
+        evidence=found.evidence,
+        presence=found.presence,
+        boxes=found.boxes,
+        groups=(None,) * len(found),
+    )
 
 
-def nearest_pairs(found: EvidenceTable) -> list[tuple[int, int]]:
-    """List pairs of classes, the hardest to tell apart first: those whose pictures' mean logits differ least."""
-    labels = np.array([found.classes.index(label) if label else -1 for label in found.labels])
-    logits = found.evidence.sum(1) + found.bias
-    means = np.stack([logits[labels == index].mean(0) for index in range(len(found.classes))])
-    pairs = list(combinations(range(len(found.classes)), 2))
-    margin = [(means[a, a] - means[a, b]) + (means[b, b] - means[b, a]) for a, b in pairs]
-    return [pairs[place] for place in np.argsort(margin, kind="stable")]
+def nearest_pairs(means: Floats) -> list[tuple[int, int]]:
+    """List pairs of classes, the hardest to tell apart first, given what parts say in each class's pictures."""
+    distances = logit_distances(means)
+    pairs = list(combinations(range(len(distances)), 2))
+    return sorted(pairs, key=lambda pair: float(distances[pair]))
 
 
 def keypoints_of_parts(mapped: MappedPictures, names: Sequence[str], slots: int) -> list[set[str]]:

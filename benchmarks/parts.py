@@ -18,13 +18,12 @@ Finished runs are kept and not repeated. The test split is read once a run, at i
 
 import argparse
 import json
-import os
-import shutil
 import statistics
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +31,7 @@ import torch
 from PIL import Image
 from sklearn.cluster import MiniBatchKMeans
 
+from experiment import MOBILENET, Experiment, argument_parser, deviation
 from fieldmark.data.cache import cache_images
 from fieldmark.data.table import Table
 from fieldmark.evaluation import MappedPictures, evaluate, map_pictures, parts_and_keypoints, regressed_keypoints
@@ -44,7 +44,7 @@ from fieldmark.training.samples import Samples, split_samples
 from fieldmark.training.train import train
 from line_observer import LineObserver
 from marks_and_attributes import marks_and_attributes
-from record import QUICK_RUNS, ROOT, RUNS, Json, Row, RunStore, chosen_options, write_results
+from record import ROOT, Json, Row, Scalar, chosen_options, write_results
 
 Maps = npt.NDArray[np.float32]
 
@@ -79,10 +79,8 @@ SETTINGS = {
     ),
     "cub50": Setting(
         TrainConfig(
-            backbone="mobilenetv2_100",
+            **MOBILENET,
             backbone_options={"pad_type": "same", "output_stride": 16},
-            mean=(0.5, 0.5, 0.5),
-            std=(0.5, 0.5, 0.5),
             freeze_to_stride=8,
             resolution=224,
             epochs=8,
@@ -107,72 +105,71 @@ ANCHOR = "MPAE (DINOv2-B) NMI 79.0, ARI 66.6; PDiscoFormer (DINOv2-B) NMI 73.4, 
 _FITTED = 60_000
 
 
+class Job(NamedTuple):
+    """One run: a data set, a number of parts, a seed."""
+
+    data: str
+    parts: int
+    seed: int
+
+
 def main() -> None:
     """Run what is not stored yet and write the results of all."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=SETTINGS, help="one data set")
-    parser.add_argument("--seeds", type=int, help="runs, with seeds 0, 1, ... (default: 3 on birds, 1 on cub50)")
-    parser.add_argument("--shared", type=Path, default=Path(os.environ.get("FIELDMARK_SHARED", "../shared")))
-    parser.add_argument("--quick", action="store_true", help="one epoch, one seed: does it run?")
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
-    bench = Bench(arguments.shared, quick=arguments.quick)
+    arguments = argument_parser(__doc__, SETTINGS, "3 on birds, 1 on cub50").parse_args()
+    bench = Bench("parts", arguments.shared, quick=arguments.quick)
+    jobs = [
+        Job(name, count, seed)
+        for name, each in SETTINGS.items()
+        for count in each.parts
+        for seed in range(max(each.seeds, arguments.seeds or 0))
+    ]
+
+    def wanted(job: Job) -> bool:
+        seeds = 1 if arguments.quick else arguments.seeds or SETTINGS[job.data].seeds
+        few = not arguments.quick or job.parts == SETTINGS[job.data].parts[0]
+        return arguments.only in (None, job.data) and job.seed < seeds and few
+
     found: list[dict[str, Json]] = []
-    for name in [arguments.only] if arguments.only else list(SETTINGS):
-        setting = SETTINGS[name]
-        for count in setting.parts[:1] if arguments.quick else setting.parts:
-            for seed in range(1 if arguments.quick else arguments.seeds or setting.seeds):
-                found.append(bench.run(name, count, seed))
-                write(found, arguments)  # what is there so far is kept, wherever it ends
+    for result in bench.gather(jobs, wanted, bench.key, bench.run):
+        found.append(result)
+        write(found, arguments)  # what is there so far is kept, wherever it ends
 
 
-class Bench:
-    """Trains recognisers and measures their parts.
+class Bench(Experiment):
+    """Trains recognisers and measures their parts."""
 
-    Args:
-        shared: the folder of real data and weights.
-        quick: one epoch.
-    """
+    def options(self, job: Job) -> TrainConfig:
+        """Return the training options of one run."""
+        config = replace(SETTINGS[job.data].config, parts=job.parts, seed=job.seed)
+        if job.data == "cub50":
+            config = replace(config, weights=self.mobilenet_weights)
+        return replace(config, epochs=1, resolution=64) if self.quick else config
 
-    def __init__(self, shared: Path, *, quick: bool) -> None:
-        self.shared = shared
-        self.quick = quick
-        self.store = RunStore("parts", QUICK_RUNS if quick else RUNS)
-        self.cache = Path.home() / ".cache" / "fieldmark"
+    def key(self, job: Job) -> dict[str, Scalar]:
+        """Return what decides a run's result."""
+        return {"data": job.data, "config": self.portable(self.options(job))}
 
-    def run(self, name: str, count: int, seed: int) -> dict[str, Json]:
-        """Train and measure once, or return the stored result."""
-        config = replace(SETTINGS[name].config, parts=count, seed=seed)
-        if name == "cub50":
-            config = replace(config, weights=str(self.shared / "weights" / "mobilenetv2_100.safetensors"))
-        if self.quick:
-            config = replace(config, epochs=1, resolution=64)
-        key = {"data": name, "config": chosen_options(config).replace(str(self.shared), "SHARED")}
-        if (stored := self.store.get(key)) is not None:
-            return stored
-        data = self.birds() if name == "birds" else self.shared / "data" / name
-        out = ROOT / "runs" / f"parts-{os.getpid()}-{time.time_ns()}"
+    def run(self, job: Job) -> dict[str, Json]:
+        """Train and measure once."""
+        data = self.birds() if job.data == "birds" else self.shared / "data" / job.data
         started = time.monotonic()
-        try:
-            train(data, out, config, cache=self.cache, observer=LineObserver())
+        with self.scratch() as out:
+            train(data, out, self.options(job), cache=self.cache, observer=LineObserver())
             minutes = (time.monotonic() - started) / 60
             outcome = evaluate(out, split="test", cache=self.cache)
-            measured = measure(out, count, self.cache, masks=name == "birds")
-            if name == "cub50":
+            measured = measure(out, job.parts, self.cache, masks=job.data == "birds")
+            if job.data == "cub50":
                 measured["splitting marks"] = splitting_marks(out, self.cache)
-        finally:
-            shutil.rmtree(out, ignore_errors=True)
         result: dict[str, Json] = {
-            "data": name,
-            "parts": count,
-            "seed": seed,
+            "data": job.data,
+            "parts": job.parts,
+            "seed": job.seed,
             "top1": round(100 * outcome.top1, 3),
             "measured": measured,
             "minutes": round(minutes, 2),
             "fingerprint": outcome.fingerprint,
         }
         print(json.dumps(result), flush=True)
-        self.store.add(key, result)
         return result
 
     def birds(self) -> Path:
@@ -326,11 +323,6 @@ def above(what: str, values: Mapping[str, Mapping[str, Sequence[float]]], rival:
         goal=f">= {ABOVE:g}",
         holds=gain >= ABOVE,
     )
-
-
-def deviation(values: Sequence[float]) -> float | None:
-    """Return the standard deviation over seeds; ``None`` of one."""
-    return round(statistics.stdev(values), 2) if len(values) > 1 else None
 
 
 if __name__ == "__main__":

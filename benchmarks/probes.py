@@ -8,17 +8,15 @@ and from what to compare them with. The probes choose by training rows; the test
 kept and not repeated.
 """
 
-import argparse
 import json
-import os
-import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from experiment import MOBILENET, Experiment, argument_parser
 from fieldmark.data.reading import read_table
 from fieldmark.data.table import Table
 from fieldmark.evaluation import PretrainedBackbone, evaluate_pretraining
@@ -27,11 +25,10 @@ from fieldmark.evaluation.pretraining_inputs import build_inputs
 from fieldmark.evaluation.probes import leave_one_group_out
 from fieldmark.models.autoencoders.saved import find_autoencoder, load_autoencoder
 from fieldmark.models.backbones import BackboneSpec
-from fieldmark.training.options import options_to_json
 from fieldmark.training.pretrain import pretrain
 from fieldmark.training.pretrain_config import PretrainConfig
 from line_observer import LineObserver
-from record import QUICK_RUNS, ROOT, RUNS, Json, Row, RunStore, chosen_options, write_results
+from record import Json, Row, Scalar, chosen_options, write_results
 
 GROCERY = PretrainConfig(
     backbone="resnet10t",
@@ -46,100 +43,126 @@ GROCERY = PretrainConfig(
     picture_every=0,
 )
 
-#: What is pretrained: the data's folder, with what is tried on it in brackets, → how.
-CONFIGS = {
-    "grocery": GROCERY,
-    "grocery (gradients, larger holes)": replace(
-        GROCERY,
-        block=32,
-        feature_backbone="fieldmark:gradients",
-        feature_weights="built-in",
-        feature_loss_weight=4.0,
+
+@dataclass(frozen=True)
+class Trial:
+    """One pretraining to be probed.
+
+    Attributes:
+        data: the data set's folder.
+        config: how it is pretrained.
+    """
+
+    data: str
+    config: PretrainConfig
+
+
+#: What is tried; the first of each data set in the plainest way.
+TRIALS = {
+    "grocery": Trial("grocery", GROCERY),
+    "grocery, gradients and larger holes": Trial(
+        "grocery",
+        replace(
+            GROCERY,
+            block=32,
+            feature_backbone="fieldmark:gradients",
+            feature_weights="built-in",
+            feature_loss_weight=4.0,
+        ),
     ),
-    "fsdd": PretrainConfig(
-        autoencoder="recurrent",
-        code_dim=256,
-        hidden=256,
-        epochs=60,
-        batch_size=64,
-        learning_rate=2e-3,
-        weight_decay=0.01,
-        corruption="gaussian",
-        corruption_strength=0.3,
-        input_dropout=0.7,
-        picture_every=0,
+    "fsdd": Trial(
+        "fsdd",
+        PretrainConfig(
+            autoencoder="recurrent",
+            code_dim=256,
+            hidden=256,
+            epochs=60,
+            batch_size=64,
+            learning_rate=2e-3,
+            weight_decay=0.01,
+            corruption="gaussian",
+            corruption_strength=0.3,
+            input_dropout=0.7,
+            picture_every=0,
+        ),
     ),
-    "banking77": PretrainConfig(
-        autoencoder="recurrent",
-        tokenizer="bpe",
-        code_dim=256,
-        hidden=256,
-        epochs=15,
-        batch_size=64,
-        learning_rate=2e-3,
-        weight_decay=0.01,
-        input_dropout=0.5,
-        max_tokens=64,
-        picture_every=0,
+    "banking77": Trial(
+        "banking77",
+        PretrainConfig(
+            autoencoder="recurrent",
+            tokenizer="bpe",
+            code_dim=256,
+            hidden=256,
+            epochs=15,
+            batch_size=64,
+            learning_rate=2e-3,
+            weight_decay=0.01,
+            input_dropout=0.5,
+            max_tokens=64,
+            picture_every=0,
+        ),
     ),
 }
 
 
 def main() -> None:
     """Run what is not stored yet and write the results of all."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=CONFIGS, help="one data set")
-    parser.add_argument("--shared", type=Path, default=Path(os.environ.get("FIELDMARK_SHARED", "../shared")))
-    parser.add_argument("--quick", action="store_true", help="one epoch: does it run?")
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
-    names = [arguments.only] if arguments.only else list(CONFIGS)
-    found = {name: run(name, arguments.shared, quick=arguments.quick) for name in names}
-    rows = [row for name, result in found.items() for row in ROWS[name.split(" (")[0]](name, result)]
+    arguments = argument_parser(__doc__, TRIALS, "1", quick="one epoch: does it run?").parse_args()
+    bench = Bench("probes", arguments.shared, quick=arguments.quick)
+    names = []
+
+    def run(name: str) -> dict[str, Json]:
+        return bench.run(TRIALS[name])
+
+    def key(name: str) -> dict[str, Scalar]:
+        return bench.key(name)
+
+    rows: list[Row] = []
+    for name in TRIALS:
+        for result in bench.gather([name], lambda each: arguments.only in (None, each), key, run):
+            names.append(name)
+            rows += ROWS[TRIALS[name].data](name, result)
     notes = {
         "protocol": "no label in pretraining; probes choose by training rows; test split read once",
-        "options": json.dumps({name: json.loads(options_to_json(CONFIGS[name])) for name in names}),
+        "options": json.dumps({name: json.loads(chosen_options(TRIALS[name].config)) for name in names}),
         "seed": "0",
     }
     write_results("probes", rows, out=arguments.out, quick=arguments.quick, notes=notes)
 
 
-def run(name: str, shared: Path, *, quick: bool) -> dict[str, Json]:
-    """Pretrain and probe one data set, or return its stored result."""
-    config = CONFIGS[name]
-    if quick:
-        config = replace(config, epochs=1)
-    key = {"data": name, "config": chosen_options(config)}
-    data = name.split(" (")[0]
-    store = RunStore("probes", QUICK_RUNS if quick else RUNS)
-    if (stored := store.get(key)) is not None:
-        return stored
-    cache = Path.home() / ".cache" / "fieldmark"
-    out = ROOT / "runs" / f"probes-{data}-{time.time_ns()}"
-    started = time.monotonic()
-    try:
-        pretrain(read_table(shared / "data" / data), out, config, cache=cache, observer=LineObserver())
-        compared = imagenet(shared) if data == "grocery" else None
-        result = evaluate_pretraining(out, cache=cache, baseline_weights=compared)
-        found: dict[str, Json] = {
-            "probes": [asdict(score) for score in result.probes],
-            "token_accuracy": result.token_accuracy,
-            "cpu_hours": result.cpu_hours,
-            "minutes": round((time.monotonic() - started) / 60, 2),
-            "fingerprint": result.fingerprint,
-            "speakers": speakers(out, cache) if data == "fsdd" else None,
-        }
-    finally:
-        shutil.rmtree(out, ignore_errors=True)
-    store.add(key, found)
-    return found
+class Bench(Experiment):
+    """Pretrains and probes."""
+
+    def options(self, trial: Trial) -> PretrainConfig:
+        """Return the options of a trial's pretraining."""
+        return replace(trial.config, epochs=1) if self.quick else trial.config
+
+    def key(self, name: str) -> dict[str, Scalar]:
+        """Return what decides a trial's result."""
+        return {"data": name, "config": self.portable(self.options(TRIALS[name]))}
+
+    def run(self, trial: Trial) -> dict[str, Json]:
+        """Pretrain and probe."""
+        data, started = trial.data, time.monotonic()
+        with self.scratch() as out:
+            table = read_table(self.shared / "data" / data)
+            pretrain(table, out, self.options(trial), cache=self.cache, observer=LineObserver())
+            compared = imagenet(self) if data == "grocery" else None
+            result = evaluate_pretraining(out, cache=self.cache, baseline_weights=compared)
+            return {
+                "probes": [asdict(score) for score in result.probes],
+                "token_accuracy": result.token_accuracy,
+                "cpu_hours": result.cpu_hours,
+                "minutes": round((time.monotonic() - started) / 60, 2),
+                "fingerprint": result.fingerprint,
+                "speakers": speakers(out, self.cache) if data == "fsdd" else None,
+            }
 
 
-def imagenet(shared: Path) -> PretrainedBackbone:
+def imagenet(bench: Experiment) -> PretrainedBackbone:
     """Return MobileNetV2 with its ImageNet weights."""
-    half = (0.5, 0.5, 0.5)
-    spec = BackboneSpec("mobilenetv2_100", {"pad_type": "same"}, mean=half, std=half)
-    return PretrainedBackbone(spec, shared / "weights" / "mobilenetv2_100.safetensors")
+    spec = BackboneSpec(MOBILENET["backbone"], {"pad_type": "same"}, mean=MOBILENET["mean"], std=MOBILENET["std"])
+    return PretrainedBackbone(spec, Path(bench.mobilenet_weights))
 
 
 def speakers(run: Path, cache: Path) -> dict[str, Json]:
