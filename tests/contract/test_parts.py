@@ -52,6 +52,20 @@ def test_a_picture_alone_gives_what_it_gives_in_a_batch(learner: nn.Module) -> N
     torch.testing.assert_close(alone, learner(x), atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 1), (2, 2), (5, 3)])
+def test_gradients_are_numbers_in_bfloat16_at_any_size(learner: nn.Module, height: int, width: int) -> None:
+    learner.to(memory_format=torch.channels_last)
+    for _ in range(5):
+        # Memory that is given back full of NaN shows whether anything is read that was never written.
+        junk = [torch.full((64, 64, 3, 3), torch.nan) for _ in range(4)]
+        del junk
+        with torch.autocast("cpu", torch.bfloat16):
+            maps = learner(features(height, width))
+        if list(learner.parameters()):
+            (maps.float() * torch.randn(maps.shape)).sum().backward()
+    assert all(parameter.grad is None or parameter.grad.isfinite().all() for parameter in learner.parameters())
+
+
 def test_gradients_reach_every_parameter(learner: nn.Module) -> None:
     maps = learner(features())
     parameters = dict(learner.named_parameters())

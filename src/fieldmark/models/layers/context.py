@@ -23,14 +23,14 @@ class ContextNetwork(nn.Module):
     def __init__(self, feature_dim: int, width: int, levels: int = 2) -> None:
         super().__init__()
         self.enter = nn.Sequential(nn.Conv2d(feature_dim, width, 1, bias=False), *_after(width))
-        self.down = nn.ModuleList(_step(width, stride=2) for _ in range(levels))
-        self.up = nn.ModuleList(_step(width, stride=1) for _ in range(levels + 1))
+        self.down = nn.ModuleList(_step(width) for _ in range(levels))
+        self.up = nn.ModuleList(_step(width) for _ in range(levels + 1))
 
     def forward(self, features: Tensor) -> Tensor:
         """Turn features (B, C, H, W) into (B, width, H, W)."""
         sizes = [self.enter(features)]
-        for halve in self.down:
-            sizes.append(halve(sizes[-1]))
+        for look in self.down:
+            sizes.append(look(_halved(sizes[-1])))
         seen: Tensor = self.up[-1](sizes.pop())
         for smooth in reversed(self.up[:-1]):
             finer = sizes.pop()
@@ -39,8 +39,17 @@ class ContextNetwork(nn.Module):
         return seen
 
 
-def _step(width: int, *, stride: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(width, width, 3, stride=stride, padding=1, bias=False), *_after(width))
+def _halved(features: Tensor) -> Tensor:
+    """Average features (B, C, H, W) to (B, C, ⌈H / 2⌉, ⌈W / 2⌉).
+
+    Not by a convolution of stride 2: in bfloat16 on the processor, its weights' gradient is garbage where W is 1.
+    """
+    height, width = features.shape[-2:]
+    return functional.adaptive_avg_pool2d(features, (-(-height // 2), -(-width // 2)))
+
+
+def _step(width: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(width, width, 3, padding=1, bias=False), *_after(width))
 
 
 def _after(width: int) -> tuple[nn.Module, nn.Module]:
