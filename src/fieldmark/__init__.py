@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from fieldmark.audit import audit_table
     from fieldmark.data.reading import read_table
     from fieldmark.data.table import Table
     from fieldmark.errors import FieldmarkError
@@ -30,6 +31,7 @@ __all__ = [
     "PretrainConfig",
     "Table",
     "TrainConfig",
+    "audit_table",
     "evaluate",
     "field_marks",
     "generate_birds",
@@ -48,6 +50,7 @@ _HOMES = {
     "PretrainConfig": "fieldmark.training.pretrain_config",
     "Table": "fieldmark.data.table",
     "TrainConfig": "fieldmark.training.config",
+    "audit_table": "fieldmark.audit",
     "evaluate": "fieldmark.evaluation",
     "field_marks": "fieldmark.explain",
     "generate_birds": "fieldmark.synthetic",

@@ -19,6 +19,7 @@ PUBLIC_NAMES = [
     "PretrainConfig",
     "Table",
     "TrainConfig",
+    "audit_table",
     "evaluate",
     "field_marks",
     "generate_birds",

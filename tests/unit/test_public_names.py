@@ -11,6 +11,7 @@ NAMES = [
     "PretrainConfig",
     "Table",
     "TrainConfig",
+    "audit_table",
     "evaluate",
     "field_marks",
     "generate_birds",

@@ -13,13 +13,13 @@ from fieldmark.data.cache import CachedImages, cache_images
 from fieldmark.data.leaks import find_leaks
 from fieldmark.data.reading import read_table
 from fieldmark.data.table import Table
+from fieldmark.data.thumbnails import ThumbnailWriter
 from fieldmark.errors import DataError
 from fieldmark.evaluation.figures import listed, measure, warnings_for
 from fieldmark.evaluation.folders import replace_folder
 from fieldmark.evaluation.leakage import leaks_from_training, leaks_of
 from fieldmark.evaluation.outcome import Outcome
 from fieldmark.evaluation.pictures import (
-    PictureWriter,
     confused_pairs,
     leak_pairs,
     recognised,
@@ -136,7 +136,7 @@ def evaluate_predictor(
     broken = _broken_in(split, table, images)
     warnings = warnings_for(outcome, split, compared_with_training=checked)
     result = replace(result, broken=broken, warnings=warnings)
-    result = _illustrate(result, outcome, images.table, PictureWriter(table.root, partial), seed=seed)
+    result = _illustrate(result, outcome, images.table, ThumbnailWriter(table.root, partial, PICTURE_FOLDER), seed=seed)
     replace_folder(partial, run / PICTURE_FOLDER)
     result.save(run)
     return result
@@ -207,7 +207,9 @@ def _broken_in(split: str, table: Table, images: CachedImages) -> tuple[BrokenRo
     return (*(row for row in images.broken if row.id in wanted), *table.skipped)
 
 
-def _illustrate(result: EvalResult, outcome: Outcome, table: Table, writer: PictureWriter, *, seed: int) -> EvalResult:
+def _illustrate(
+    result: EvalResult, outcome: Outcome, table: Table, writer: ThumbnailWriter, *, seed: int
+) -> EvalResult:
     """Add the pictures to a result whose figures are known."""
     pairs = most_confused_pairs(outcome.truth, outcome.predicted, len(outcome.classes))
     return replace(
