@@ -35,7 +35,6 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 from PIL import Image
 
 from experiment import Experiment, argument_parser, deviation
@@ -127,7 +126,7 @@ class Run:
             for arm, chosen in (("hash", None), ("hash and embedding", network)):
                 before = time.process_time()
                 audit = audit_table(planted.table, cache=folder / "cache", network=chosen)
-                result[arm] = judge(audit, planted, table)
+                result[arm] = judge(audit, planted)
                 result[f"{arm} cpu_minutes"] = (time.process_time() - before) / 60
             result["cpu_minutes"] = (time.process_time() - started) / 60
         print(json.dumps(result), flush=True)
@@ -233,7 +232,7 @@ def make_groups(rows: dict[str, dict[str, object]], untouched: list[str], plante
                 rows[member]["group"] = name
 
 
-def judge(audit: AuditResult, planted: Planted, table: Table) -> dict[str, Json]:
+def judge(audit: AuditResult, planted: Planted) -> dict[str, Json]:
     """Hold what was found against what was planted."""
     pairs = reported_pairs(audit)
     found: dict[str, Json] = {

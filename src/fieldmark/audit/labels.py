@@ -71,7 +71,7 @@ def judge_by_folds(
     chosen = {
         "id": [str(row) for row in rows],
         "label": [str(label) for label in given],
-        "group": [together[row] for row in rows],
+        "group": [together[row] for row in rows.tolist()],
     }
     probabilities = np.zeros((len(rows), len(known)))
     read = np.zeros(len(rows), np.bool_)

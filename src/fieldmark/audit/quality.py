@@ -81,4 +81,5 @@ def _blur_along(grey: npt.NDArray[np.float64]) -> float:
 
 def _brightness(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     """Return the luma (H, W) in 0..1 of RGB (H, W, 3), after ITU-R BT.601."""
-    return pixels.astype(np.float64) @ np.array([0.299, 0.587, 0.114]) / 255
+    luma: npt.NDArray[np.float64] = pixels.astype(np.float64) @ np.array([0.299, 0.587, 0.114]) / 255
+    return luma

@@ -22,8 +22,8 @@ _FIRST_SIDE, _FIRST_SCALES = 32, (1.0, 0.92, 0.84, 0.76)
 _SIDE, _SCALES = 64, tuple(1 - 0.025 * step for step in range(11))
 
 #: Least correlation at the first look for a second, and at the second for a copy. On groceries, copies cut to 95 to
-#: 80 % and re-encoded reach 0.83 to 0.91. Photos of one scene count too where they reach it, as those taken moments apart
-#: by a steady hand do (up to 0.97): who has seen one has seen the other. Other photos of one thing stay below 0.8.
+#: 80 % and re-encoded reach 0.83 to 0.91. Photos of one scene count too where they reach it, as those taken moments
+#: apart by a steady hand do (up to 0.97): who has seen one has seen the other. Photos of one thing stay below 0.8.
 _FIRST_LEAST = 0.4
 PIECE = 0.85
 
