@@ -12,7 +12,6 @@ import numpy.typing as npt
 import fieldmark
 from fieldmark.audit.copies import Families, families_by_hash, join_by_embedding
 from fieldmark.audit.findings import (
-    COMPARED,
     AuditedPictures,
     audited_rows,
     copy_families,
@@ -26,7 +25,7 @@ from fieldmark.audit.illustrate import write_audit
 from fieldmark.audit.labels import judge_by_folds
 from fieldmark.audit.neighbours import nearest
 from fieldmark.audit.odd import NEIGHBOURS
-from fieldmark.audit.projection import unit
+from fieldmark.audit.projection import COMPARED, centred
 from fieldmark.audit.sources import single_sources, straddling_groups
 from fieldmark.audit.wording import faults_of, not_looked_for, notes_of
 from fieldmark.audit_results import AuditedRow, AuditResult, DataReport, Flaw
@@ -136,7 +135,7 @@ def _of_pictures(
     if pictures.vectors is not None:
         flaws += _compare_embeddings(pictures, pictures.vectors, families, tell)
         judged = judge_by_folds(
-            pictures.vectors,
+            centred(pictures.vectors),
             pictures.labels(classes),
             kept_together(pictures.rows, families),
             seed=seed,
@@ -157,9 +156,10 @@ def _compare_embeddings(
 ) -> list[Flaw]:
     """Join the copies that only embeddings tell, in place, and return the odd pictures; of copies the first speaks."""
     distinct = np.unique(families.roots())
-    compared = unit(vectors, COMPARED)[distinct]
+    compared = vectors[distinct, :COMPARED]
     neighbours = nearest(compared, NEIGHBOURS, progress=_step(tell, "Comparing embeddings"))
-    join_by_embedding(families, pictures.images, distinct, neighbours, _step(tell, "Laying pictures over each other"))
+    progress = _step(tell, "Laying pictures over each other")
+    join_by_embedding(families, pictures.images, distinct, neighbours, centred(compared), progress)
     return odd_ones(pictures, distinct, neighbours)
 
 

@@ -25,14 +25,12 @@ _DECODERS = 2
 
 
 def embed_pictures(table: Table, network: FrozenNetwork, *, seed: int = 0, progress: Progress | None = None) -> Floats:
-    """Embed pictures: centred, of length 1, then turned to their principal components.
-
-    Centring takes out what all pictures of the data share, so that the cosine of two unrelated ones is about 0.
+    """Embed pictures: scaled to length 1, then turned to their principal components (see ``Projection``).
 
     Args:
         table: rows whose pictures can be decoded, one or more.
         network: embeds them.
-        seed: draws the pictures that centre and components are taken of.
+        seed: draws the pictures that the components are taken of.
         progress: told how many pictures are done.
 
     Returns:

@@ -10,15 +10,12 @@ from fieldmark.audit.copies import Families
 from fieldmark.audit.labels import JudgedLabels
 from fieldmark.audit.neighbours import Neighbours
 from fieldmark.audit.odd import ODD, oddness
-from fieldmark.audit.projection import unit
+from fieldmark.audit.projection import COMPARED, centred
 from fieldmark.audit.quality import BLURRED, qualities
 from fieldmark.audit_results import AuditedRow, CopyFamily, Flaw, Suspect
 from fieldmark.data.cache import CachedImages
 from fieldmark.data.table import Table
 from fieldmark.records import Progress
-
-#: Components of the embeddings that pictures are compared by: 512 bytes a picture.
-COMPARED = 128
 
 
 @dataclass(frozen=True)
@@ -125,7 +122,7 @@ def suspects(judged: JudgedLabels, pictures: AuditedPictures, classes: Sequence[
     doubtful = np.flatnonzero((said.log_odds > 0) | said.wrong)
     doubtful = doubtful[np.argsort(-said.log_odds[doubtful], kind="stable")]
     trusted = np.setdiff1d(judged.rows, judged.rows[doubtful])
-    examples = _Examples(unit(pictures.vectors, COMPARED), trusted, pictures.labels(classes))
+    examples = _Examples(centred(pictures.vectors[:, :COMPARED]), trusted, pictures.labels(classes))
     found = []
     for place in doubtful.tolist():
         row, suggested = int(judged.rows[place]), int(said.suggested[place])

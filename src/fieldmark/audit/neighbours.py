@@ -30,13 +30,13 @@ class Neighbours:
 def nearest(
     vectors: npt.NDArray[np.float32], k: int, *, block: int = BLOCK, progress: Progress | None = None
 ) -> Neighbours:
-    """Find the k nearest other rows of every row by cosine, exactly.
+    """Find the k nearest other rows of every row by their product, exactly.
 
     All pairs are compared, ``block`` × ``block`` at a time. The result is the same for every block size: the last step
     computes the cosines of the few best anew, one pair at a time.
 
     Args:
-        vectors: (N, D), of length 1.
+        vectors: (N, D), of length 1 or less: the products are about cosines.
         k: neighbours wanted, at least 1.
         block: rows compared at once.
         progress: told how many rows are done.

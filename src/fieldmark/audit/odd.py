@@ -4,10 +4,11 @@ import numpy as np
 import numpy.typing as npt
 
 #: Neighbours whose mean distance counts.
-NEIGHBOURS = 5
+NEIGHBOURS = 10
 
-#: A picture is odd from so many robust standard deviations above the median distance on.
-ODD = 5.0
+#: A picture is odd from so many robust standard deviations above the median distance on. Of birds among groceries and
+#: groceries among birds, 4 of 5 reach it; of the groceries and birds themselves, about 5 of 1,000.
+ODD = 3.0
 
 #: Fewest pictures among which one can be odd.
 FEWEST = 30
@@ -23,7 +24,8 @@ def oddness(cosines: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     high dimensional spaces*, PKDD 2002; median and median absolute deviation don't move with the outliers themselves.
 
     Args:
-        cosines: (N, k) of each picture with its nearest; of fewer than ``FEWEST`` pictures none is odd.
+        cosines: (N, k) of each picture with its nearest, what all share left in; of fewer than ``FEWEST`` pictures
+            none is odd.
     """
     if len(cosines) < FEWEST:
         return np.zeros(len(cosines))

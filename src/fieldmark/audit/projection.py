@@ -9,38 +9,49 @@ Floats = npt.NDArray[np.float32]
 #: 1,280.
 COMPONENTS = 256
 
-
-def unit(vectors: Floats, components: int) -> Floats:
-    """Return the first components (N, components), scaled to length 1; zeros stay zeros."""
-    kept = vectors[:, :components]
-    lengths = np.linalg.norm(kept, axis=1, keepdims=True)
-    scaled: Floats = (kept / np.where(lengths > 0, lengths, 1)).astype(np.float32)
-    return scaled
+#: Components that pictures are compared by: with 128 of them odd pictures stand out more than with all (birds among
+#: groceries, groceries among birds), for what the first components miss is what is unlike the rest.
+COMPARED = 128
 
 
 class Projection:
-    """Centres, scales to length 1 and turns to the principal components of a sample (n, D).
+    """Scales vectors to length 1 and turns them to the principal components of a sample (n, D).
+
+    The mean stays in, as the first component, so that the product of two projected vectors is about the cosine of the
+    two; what a picture has beyond the components makes it less like all others.
 
     Args:
-        sample: vectors; those that are all zeros are of broken pictures and don't count.
+        sample: vectors; those that are all zeros are of pictures that can't be decoded, and don't count.
     """
 
     def __init__(self, sample: Floats) -> None:
         there = sample[np.abs(sample).sum(1) > 0]
-        self._centre = there.mean(0, dtype=np.float64) if len(there) else np.zeros(sample.shape[1])
-        scaled = self._scaled(there)
+        scaled = unit(there).astype(np.float64)
         spread, axes = np.linalg.eigh(scaled.T @ scaled)
         kept = min(COMPONENTS, len(spread), max(len(there), 1))
         self._axes = axes[:, ::-1][:, :kept]
 
     def __call__(self, vectors: Floats) -> Floats:
-        """Project vectors (n, D)."""
-        projected: Floats = (self._scaled(vectors) @ self._axes).astype(np.float32)
-        projected[np.abs(vectors).sum(1) == 0] = 0
+        """Project vectors (n, D) to (n, K); zeros stay zeros."""
+        projected: Floats = (unit(vectors) @ self._axes).astype(np.float32)
         return projected
 
-    def _scaled(self, vectors: Floats) -> npt.NDArray[np.float64]:
-        centred = vectors - self._centre
-        lengths = np.linalg.norm(centred, axis=1, keepdims=True)
-        scaled: npt.NDArray[np.float64] = centred / np.where(lengths > 1e-12, lengths, 1)
-        return scaled
+
+def unit(vectors: Floats) -> Floats:
+    """Scale vectors (n, D) to length 1; zeros stay zeros."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    scaled: Floats = (vectors / np.where(lengths > 1e-12, lengths, 1)).astype(np.float32)
+    return scaled
+
+
+def centred(projected: Floats) -> Floats:
+    """Take out what all pictures share, and scale to length 1: unrelated pictures then have a cosine of about 0.
+
+    Args:
+        projected: (n, K); zeros stay zeros.
+    """
+    there = np.abs(projected).sum(1) > 0
+    shared = projected[there].mean(0, dtype=np.float64) if there.any() else 0.0
+    found = unit((projected - shared).astype(np.float32))
+    found[~there] = 0
+    return found

@@ -9,7 +9,7 @@ from audit_stand_ins import colour_network, cut, picture, recoded, three_classes
 from fieldmark.audit.copies import Families, families_by_hash, join_by_embedding
 from fieldmark.audit.embedding import embed_pictures
 from fieldmark.audit.neighbours import nearest
-from fieldmark.audit.projection import unit
+from fieldmark.audit.projection import centred
 from fieldmark.data.cache import CachedImages
 from fieldmark.data.checking import decode_for_check
 
@@ -83,9 +83,9 @@ def test_a_cut_copy_is_told_by_its_embedding_and_its_place_only(tmp_path: Path) 
     images = decode_for_check(table, tmp_path / "cache")
     families = families_by_hash(images)
     assert families.members() == []
-    vectors = unit(embed_pictures(images.table, colour_network()), 128)
+    vectors = embed_pictures(images.table, colour_network())
     rows = np.arange(len(vectors))
-    join_by_embedding(families, images, rows, nearest(vectors, 5))
+    join_by_embedding(families, images, rows, nearest(vectors, 5), centred(vectors))
     assert named(families, images) == [{"ant/0.png", "cut.jpg"}]
 
 
@@ -96,7 +96,7 @@ def test_small_drawings_are_not_laid_over_each_other(tmp_path: Path) -> None:
     different = replace(images, content=np.array(["a", "b", "c"]))
     families = Families(3)
     vectors = np.ones((3, 1), np.float32)
-    join_by_embedding(families, different, np.arange(3), nearest(vectors, 2))
+    join_by_embedding(families, different, np.arange(3), nearest(vectors, 2), vectors)
     assert families.members() == []
 
 

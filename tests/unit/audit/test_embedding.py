@@ -8,7 +8,7 @@ import fieldmark.audit.embedding as embedding_module
 from audit_stand_ins import colour_network, picture, three_classes, write_table
 from fieldmark.audit.embedding import embed_pictures
 from fieldmark.audit.network import network_from_run, network_from_weights
-from fieldmark.audit.projection import COMPONENTS, Projection, unit
+from fieldmark.audit.projection import COMPONENTS, Projection, centred
 from fieldmark.data.table import Table
 from fieldmark.errors import BundleError, ConfigError, ModelError
 
@@ -23,13 +23,13 @@ def test_each_row_has_its_own_picture_whatever_the_batches(table: Table, monkeyp
     monkeypatch.setattr(embedding_module, "BATCH", 5)
     assert embed_pictures(table, colour_network()) == pytest.approx(found, abs=1e-5)
     again = embed_pictures(replace(table, frame=table.frame.reverse()), colour_network())
-    cosines = unit(found, 128) @ unit(found, 128).T
-    turned = (unit(again, 128) @ unit(again, 128).T)[::-1, ::-1]
+    cosines = found @ found.T
+    turned = (again @ again.T)[::-1, ::-1]
     assert turned == pytest.approx(cosines, abs=1e-4)
 
 
 def test_pictures_of_one_class_lie_nearer_than_others(table: Table) -> None:
-    found = unit(embed_pictures(table, colour_network()), 128)
+    found = centred(embed_pictures(table, colour_network()))
     labels = np.array(table.frame["label"].to_list())
     cosines = found @ found.T
     same = labels[:, None] == labels[None]
@@ -48,13 +48,23 @@ def test_components_are_those_of_a_sample_where_there_are_many(table: Table, mon
 def test_the_projection_keeps_cosines_where_all_components_stay() -> None:
     sample = np.random.default_rng(0).normal(3, 1, (50, 10)).astype(np.float32)
     projected = Projection(sample)(sample)
-    centred = sample - sample.mean(0)
-    centred /= np.linalg.norm(centred, axis=1, keepdims=True)
+    scaled = sample / np.linalg.norm(sample, axis=1, keepdims=True)
     assert projected.shape == (50, 10)
-    assert projected @ projected.T == pytest.approx(centred @ centred.T, abs=1e-5)
-    assert projected.var(0)[0] == projected.var(0).max()
+    assert projected @ projected.T == pytest.approx(scaled @ scaled.T, abs=1e-5)
+    apart = scaled - scaled.mean(0)
+    apart /= np.linalg.norm(apart, axis=1, keepdims=True)
+    assert centred(projected) @ centred(projected).T == pytest.approx(apart @ apart.T, abs=1e-4)
     wide = np.random.default_rng(0).normal(size=(400, 300)).astype(np.float32)
     assert Projection(wide)(wide).shape == (400, COMPONENTS)
+
+
+def test_what_lies_outside_the_components_makes_a_picture_less_like_all_others() -> None:
+    generator = np.random.default_rng(0)
+    usual = generator.normal(size=(600, 300)).astype(np.float32) * np.array([1.0] * 250 + [0.01] * 50, np.float32)
+    odd = generator.normal(size=(1, 300)).astype(np.float32) * np.array([0.01] * 250 + [1.0] * 50, np.float32)
+    projected = Projection(usual)(np.concatenate([usual, odd]))
+    lengths = np.linalg.norm(projected, axis=1)
+    assert lengths[-1] < 0.5 < lengths[:-1].min()
 
 
 def test_a_picture_that_went_missing_resembles_nothing(table: Table) -> None:
@@ -62,7 +72,7 @@ def test_a_picture_that_went_missing_resembles_nothing(table: Table) -> None:
     found = embed_pictures(table, colour_network())
     missing = table.frame["id"].to_list().index("bee/3.png")
     assert (found[missing] == 0).all()
-    assert (unit(found, 128)[missing] == 0).all()
+    assert (centred(found)[missing] == 0).all()
 
 
 @pytest.mark.filterwarnings("error")
