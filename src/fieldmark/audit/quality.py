@@ -61,20 +61,19 @@ def blur_of(grey: npt.NDArray[np.float64]) -> float:
     Returns:
         0 (sharp) to 1 (blurred). A picture without any contrast has nothing that is sharp: 1.
     """
-    return max(_blur_along(grey), _blur_along(grey.T))
+    found = [blur for blur in (_blur_along(grey), _blur_along(grey.T)) if blur is not None]
+    return max(found, default=1.0)
 
 
-def _blur_along(grey: npt.NDArray[np.float64]) -> float:
-    """Return the blur down the rows of (H, W)."""
-    if len(grey) < 3:
-        return 0.0
+def _blur_along(grey: npt.NDArray[np.float64]) -> float | None:
+    """Return the blur down the rows of (H, W); ``None`` where nothing changes that way, as along stripes."""
     padded = np.pad(grey, ((_REBLUR // 2, _REBLUR // 2), (0, 0)), mode="edge")
     sums = np.cumsum(np.concatenate([np.zeros((1, grey.shape[1])), padded]), axis=0)
     blurred = (sums[_REBLUR:] - sums[:-_REBLUR]) / _REBLUR
     before, after = np.abs(np.diff(grey, axis=0)), np.abs(np.diff(blurred, axis=0))
     there = float(before.sum())
-    if there < 1e-6 * grey.size:
-        return 1.0
+    if there <= 1e-6 * grey.size:
+        return None
     lost = float(np.maximum(before - after, 0).sum())
     return 1 - lost / there
 

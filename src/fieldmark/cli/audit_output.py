@@ -69,12 +69,16 @@ def print_audit(terminal: Terminal, result: AuditResult) -> None:
         terminal.result("No faults found.")
 
 
-def print_repair(terminal: Terminal, repair: "Repair", out: Path, listing: Path) -> None:
-    """Say what was left out of the new table and why."""
+def print_repair(terminal: Terminal, repair: "Repair", out: Path, listing: Path, *, as_json: bool) -> None:
+    """Say what was left out of the new table and why; beside JSON on stderr, in one line."""
     reasons = Counter(row.reason.partition(":")[0] for row in repair.dropped)
-    _print_list(terminal, "Dropped", [f"{row.path}: {row.reason}" for row in repair.dropped], limit=SHOWN)
     words = ", ".join(f"{reason} {count:,}" for reason, count in sorted(reasons.items())) or "nothing"
-    terminal.result(f"New table: {out}, {len(repair.table):,} rows; dropped: {words}. All reasons: {listing}")
+    summary = f"New table: {out}, {len(repair.table):,} rows; dropped: {words}. All reasons: {listing}"
+    if as_json:
+        terminal.note(summary)
+        return
+    _print_list(terminal, "Dropped", [f"{row.path}: {row.reason}" for row in repair.dropped], limit=SHOWN)
+    terminal.result(summary)
 
 
 def _advice(result: AuditResult, name: str) -> str:

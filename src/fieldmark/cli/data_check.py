@@ -89,6 +89,6 @@ def data_check(
         terminal.note(f"Page: {write_audit_page(out)}")
     if fix is not None:
         repair = repair_table(table, result, [kind.value for kind in drop or ()])
-        print_repair(terminal, repair, fix, save_repair(repair, fix))
+        print_repair(terminal, repair, fix, save_repair(repair, fix), as_json=output is ResultFormat.JSON)
     if result.faults:
         raise typer.Exit(1)

@@ -35,6 +35,13 @@ def test_blur_does_not_depend_on_the_scale_of_brightness(scale: float) -> None:
     assert blur_of(grey * scale) == pytest.approx(blur_of(grey), abs=1e-6)
 
 
+def test_stripes_are_judged_across_and_nothing_at_all_is_blurred() -> None:
+    stripes = np.tile(np.arange(64) % 2 * 1.0, (64, 1))
+    assert blur_of(stripes) < 0.2
+    assert blur_of(np.zeros((20, 30))) == 1
+    assert blur_of(np.zeros((1, 1))) == 1
+
+
 def test_blur_is_that_of_the_papers_sums_written_out() -> None:
     grey = np.random.default_rng(0).random((12, 10))
 
