@@ -243,6 +243,7 @@ def make_groups(rows: dict[str, dict[str, object]], untouched: list[str], plante
         ):
             for member in members:
                 rows[member]["group"] = name
+                untouched.remove(member)
 
 
 def make_flaws(

@@ -16,7 +16,10 @@ from fieldmark.audit_results import (
 )
 from fieldmark.report.embedding import embedding
 from fieldmark.report.rendering import write_file
-from fieldmark.report.wording import enumeration, percent, plural, readable_names, when
+from fieldmark.report.wording import enumeration, percent, plural, readable_names, sureness, when
+
+#: Classes that are shown at once at either end of the bars of imbalance.
+_CLASSES_AT_ENDS = 6
 
 #: Findings of one kind that are shown at once and in all; the others are in the record.
 _AT_ONCE = 12
@@ -96,6 +99,8 @@ def _content(folder: Path, result: AuditResult) -> dict[str, object]:
         "shown": _SHOWN,
         "lead": _lead(result),
         "tiles": _tiles(result),
+        "classes": sorted(result.classes, key=lambda entry: (-entry.rows, entry.name)),
+        "ends": _CLASSES_AT_ENDS,
         "name": name,
         "facts": _facts(result),
         "embed": embedding(folder / AUDIT_PICTURES),
@@ -162,8 +167,8 @@ class _Wording:
         own = ShownPicture(
             suspect.row,
             (
-                ("wrong", f"called {self._name(suspect.row.label)}: {percent(suspect.probability)}"),
-                ("right", f"looks like {self._name(suspect.suggested)}: {percent(suspect.suggested_probability)}"),
+                ("wrong", f"called {self._name(suspect.row.label)}: {sureness(suspect.probability)}"),
+                ("right", f"looks like {self._name(suspect.suggested)}: {sureness(suspect.suggested_probability)}"),
                 ("soft", suspect.row.split or "no split"),
             ),
         )
