@@ -88,7 +88,7 @@ def families_by_hash(images: CachedImages, *, block: int = HASH_BLOCK, progress:
     families.join(same[copied], copied, np.ones(len(copied), np.float32))
     distinct = np.sort(firsts).astype(np.int64)
     comparison = PictureComparison(images)
-    for a, b, mirrored in _close_hashes(images.looks, distinct, block, progress):
+    for a, b, mirrored in close_hashes(images.looks, distinct, block=block, progress=progress):
         agreement = comparison.agreement(a, b, mirrored)
         found = comparison.same_picture(a, b, mirrored)
         families.join(a[found], b[found], agreement[found])
@@ -137,10 +137,17 @@ def _cosines(vectors: npt.NDArray[np.float32], pairs: Rows) -> npt.NDArray[np.fl
     return found
 
 
-def _close_hashes(
-    looks: npt.NDArray[np.uint64], rows: Rows, block: int, progress: Progress | None
+def close_hashes(
+    looks: npt.NDArray[np.uint64], rows: Rows, *, block: int = HASH_BLOCK, progress: Progress | None = None
 ) -> Iterator[tuple[Rows, Rows, bool]]:
-    """Yield rows and as many later rows whose hashes are close to theirs, and whether mirrored."""
+    """Yield rows and as many later rows whose hashes are close to theirs, and whether mirrored.
+
+    Args:
+        looks: (N, 2) hash of each picture and of its mirror image.
+        rows: the rows to compare, in ascending order.
+        block: rows compared at once.
+        progress: told how many rows are done.
+    """
     for i in range(0, len(rows), block):
         left = rows[i : i + block]
         for j in range(i, len(rows), block):

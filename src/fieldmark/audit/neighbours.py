@@ -57,17 +57,18 @@ def _best_of(
     vectors: npt.NDArray[np.float32], rows: npt.NDArray[np.int64], wanted: int, block: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
     """Return the places and cosines (rows, wanted) of the nearest rows, in no order."""
-    best = np.zeros((len(rows), 0), np.int64)
-    values = np.zeros((len(rows), 0), np.float32)
-    for start in range(0, len(vectors), block):
+    best = np.zeros((len(rows), wanted), np.int64)
+    values = np.full((len(rows), wanted), -np.inf, np.float32)
+    for start in range(0, len(vectors) if wanted else 0, block):
         others = np.arange(start, min(start + block, len(vectors)))
         cosines = vectors[rows] @ vectors[others].T
         cosines[rows[:, None] == others[None]] = -np.inf
-        values = np.concatenate([values, cosines], axis=1)
-        best = np.concatenate([best, np.broadcast_to(others, cosines.shape)], axis=1)
-        if values.shape[1] > wanted:
-            kept = np.argpartition(-values, wanted, axis=1)[:, :wanted] if wanted else np.zeros((len(rows), 0), int)
-            values, best = np.take_along_axis(values, kept, 1), np.take_along_axis(best, kept, 1)
+        # Most blocks hold nothing nearer for most rows, and sorting takes far longer than looking.
+        nearer = np.flatnonzero((cosines > values.min(1)[:, None]).any(1))
+        joined = np.concatenate([values[nearer], cosines[nearer]], axis=1)
+        places = np.concatenate([best[nearer], np.broadcast_to(others, (len(nearer), len(others)))], axis=1)
+        kept = np.argpartition(-joined, wanted - 1, axis=1)[:, :wanted]
+        values[nearer], best[nearer] = np.take_along_axis(joined, kept, 1), np.take_along_axis(places, kept, 1)
     return best, values
 
 
