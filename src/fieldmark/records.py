@@ -48,6 +48,43 @@ class BrokenRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PartShare:
+    """What one part of a picture says for its label.
+
+    Attributes:
+        name: the part's name.
+        presence: how surely it is in the picture, in 0..1.
+        evidence: log-odds that it gives the label, less the mean of what it gives all classes.
+    """
+
+    name: str
+    presence: float
+    evidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What may be relied on of one picture's scores; a bundle without a decision rule gives none.
+
+    Attributes:
+        known: whether the picture shows one of the classes, as far as can be told; ``False`` is "none that I know".
+        novelty: how little the picture is like those of the known classes; above the rule's threshold, it is unknown.
+        candidates: the conformal set, which holds the true class as often as the rule's coverage says; most probable
+            first.
+        rank: the deepest rank of the lineage that is certain enough; ``None`` where none is.
+        name: what is certain at that rank, such as a genus; ``None`` where nothing is.
+        confidence: probability of ``name``, in 0..1; ``None`` where nothing is certain.
+    """
+
+    known: bool
+    novelty: float
+    candidates: tuple[str, ...]
+    rank: str | None = None
+    name: str | None = None
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """What a predictor says of one picture.
 
@@ -57,6 +94,8 @@ class Prediction:
         probability: calibrated probability of ``label`` in 0..1.
         top: the most probable classes with their probabilities, best first.
         lineage: the names of ``label``'s ranks, coarse to fine; empty where there is no lineage.
+        evidence: what each part says for ``label``, in the order of the bundle's parts.
+        decision: what may be relied on; ``None`` where the bundle holds no decision rule.
         error: why there is no prediction; ``None`` where there is one.
     """
 
@@ -65,6 +104,8 @@ class Prediction:
     probability: float | None
     top: tuple[tuple[str, float], ...] = ()
     lineage: tuple[str, ...] = ()
+    evidence: tuple[PartShare, ...] = ()
+    decision: Decision | None = None
     error: str | None = None
 
 

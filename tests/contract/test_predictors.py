@@ -127,6 +127,33 @@ def test_probabilities_of_fitted_pictures(load: Callable[[int], Predictor]) -> N
     )
 
 
+def test_outputs_are_what_the_probabilities_and_the_evidence_are_made_from(load: Callable[[int], Predictor]) -> None:
+    predictor = load(2)
+    pixels = np.random.default_rng(2).integers(0, 256, (3, 48, 48, 3), dtype=np.uint8)
+    found = predictor.outputs(pixels)
+    scaled = np.exp(found.logits / predictor.info.temperature)
+    assert np.allclose(scaled / scaled.sum(1, keepdims=True), predictor.probabilities(pixels), atol=TOLERANCE)
+    slots = len(predictor.info.part_names)
+    assert found.evidence.shape == (3, slots, 5)
+    assert found.presence.shape == (3, slots)
+    assert found.vectors.shape == (3, slots, found.embedding.shape[1])
+    assert found.maps.shape[:2] == (3, slots + 1)
+    # What no picture changes, the bias, is the same for all.
+    bias = found.logits - found.evidence.sum(1)
+    assert np.allclose(bias, bias[0], atol=1e-4)
+    row = predictor([pixels[0]])[0]
+    label = predictor.info.classes.index(row.label or "")
+    said = found.evidence[0, :, label] - found.evidence[0].mean(1)
+    assert [part.name for part in row.evidence] == list(predictor.info.part_names)
+    assert [part.evidence for part in row.evidence] == pytest.approx(said, abs=1e-4)
+    assert [part.presence for part in row.evidence] == pytest.approx(found.presence[0], abs=1e-4)
+
+
+def test_outputs_of_no_picture_are_refused(load: Callable[[int], Predictor]) -> None:
+    with pytest.raises(DataError, match="no picture"):
+        load(2).outputs(np.zeros((0, 48, 48, 3), np.uint8))
+
+
 @pytest.mark.parametrize("pixels", [np.zeros((2, 48, 40, 3), np.uint8), np.zeros((2, 48, 48, 3), np.float32)])
 def test_other_arrays_are_refused(load: Callable[[int], Predictor], pixels: np.ndarray) -> None:
     with pytest.raises(DataError, match="can't take") as caught:

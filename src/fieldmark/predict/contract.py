@@ -1,6 +1,7 @@
 """What every predictor offers, whatever runs the network."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +15,41 @@ from fieldmark.records import Prediction
 #: What holds a picture: a path, an encoded file's bytes (with a name to show, or without), a Pillow image, or a
 #: uint8 array (H, W, 3) in RGB or (H, W) in grey.
 ImageSource = Path | str | bytes | tuple[str, bytes] | Image.Image | npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class NetworkOutputs:
+    """All that a network says of B pictures, as arrays; P slots of evidence, K parts, N classes, C channels.
+
+    Of a recogniser whose head is not additive there is one slot, the whole picture, as its evidence is of the whole.
+
+    Attributes:
+        logits: (B, N) float64, the evidence and the bias added up, before any temperature.
+        embedding: (B, C) float32, the mean of the features over the picture.
+        vectors: (B, P, C) float32, each slot's mean of the features.
+        presence: (B, P) float32 in 0..1.
+        evidence: (B, P, N) float32, log-odds that each slot gives each class.
+        maps: (B, K + 1, h, w) float32, each cell's shares of the parts and, last, of the background.
+    """
+
+    logits: npt.NDArray[np.float64]
+    embedding: npt.NDArray[np.float32]
+    vectors: npt.NDArray[np.float32]
+    presence: npt.NDArray[np.float32]
+    evidence: npt.NDArray[np.float32]
+    maps: npt.NDArray[np.float32]
+
+
+class Engine(Protocol):
+    """Runs a bundle's network; a predictor does everything else."""
+
+    def run(self, pixels: npt.NDArray[np.uint8]) -> NetworkOutputs:
+        """Return what the network says of one batch of fitted pictures.
+
+        Args:
+            pixels: (B, R, R, 3), uint8 RGB, B at least 1, R being the bundle's resolution.
+        """
+        ...
 
 
 class Predictor(Protocol):
@@ -37,6 +73,17 @@ class Predictor(Protocol):
 
         Raises:
             DataError: something that can't hold a picture at all, such as an array of floats.
+        """
+        ...
+
+    def outputs(self, pixels: npt.NDArray[np.uint8]) -> NetworkOutputs:
+        """Return all that the network says of fitted pictures.
+
+        Args:
+            pixels: pictures (B, R, R, 3), uint8 RGB, B at least 1, R being ``info.preprocessing.resolution``.
+
+        Raises:
+            DataError: another shape or type, or no picture.
         """
         ...
 

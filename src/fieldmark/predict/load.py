@@ -21,7 +21,9 @@ def load_predictor(run: Path | str, *, device: str = "cpu", batch_size: int = 32
         ConfigError: an unknown device, or a size below 1.
     """
     from fieldmark.models.bundle import load_bundle
-    from fieldmark.predict.torch_predictor import TorchPredictor
+    from fieldmark.predict.picture_predictor import PicturePredictor
+    from fieldmark.predict.torch_engine import TorchEngine
 
     recognizer, info = load_bundle(Path(run))
-    return TorchPredictor(recognizer, info, device=device, batch_size=batch_size, top=top)
+    engine = TorchEngine(recognizer, info.preprocessing, device=device)
+    return PicturePredictor(engine, info, batch_size=batch_size, top=top)

@@ -69,10 +69,12 @@ def test_probabilities_are_the_predictors(quadrant_run: Path) -> None:
 
 def test_bad_arguments_name_the_cure(quadrant_run: Path) -> None:
     reader = load_reader(quadrant_run)
-    for wrong in (pixels(1)[:, :60], pixels(1).astype(np.float32), pixels(0)):
+    for wrong in (pixels(1)[:, :60], pixels(1).astype(np.float32)):
         with pytest.raises(DataError, match="can't take") as caught:
             reader.read(wrong)
         assert str(SIDE) in caught.value.cure
+    with pytest.raises(DataError, match="no picture"):
+        reader.read(pixels(0))
     with pytest.raises(ConfigError, match="batch size"):
         load_reader(quadrant_run, batch_size=0)
     with pytest.raises(ConfigError, match="warp"):
