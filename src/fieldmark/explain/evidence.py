@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from fieldmark.data.cache import CachedImages, cache_images
 from fieldmark.data.table import Table
 from fieldmark.errors import DataError
-from fieldmark.explain.regions import box_in_picture, part_region, region_box, region_centre
 from fieldmark.explanations import Box
 from fieldmark.models.bundle import BundleInfo, load_bundle
 from fieldmark.models.recognizer import Recognizer
 from fieldmark.predict.contract import NetworkOutputs
 from fieldmark.predict.picture_predictor import PicturePredictor
+from fieldmark.predict.regions import box_in_picture, part_region, region_box, region_centre
 from fieldmark.predict.torch_engine import TorchEngine
 from fieldmark.records import Progress
 from fieldmark.training.run_folder import TABLE_FILE
