@@ -5,7 +5,7 @@ import io
 
 from PIL import Image
 
-from fieldmark.explanations import Box
+from fieldmark.records import Box
 
 #: Longer side in px of a part that is cut out.
 THUMBNAIL = 112

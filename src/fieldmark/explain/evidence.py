@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fieldmark.data.cache import CachedImages, cache_images
 from fieldmark.data.table import Table
 from fieldmark.errors import DataError
-from fieldmark.explanations import Box
+from fieldmark.records import Box
 from fieldmark.models.bundle import BundleInfo, load_bundle
 from fieldmark.models.recognizer import Recognizer
 from fieldmark.predict.contract import NetworkOutputs
