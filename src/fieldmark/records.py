@@ -74,6 +74,7 @@ class Decision:
         rank: the deepest rank of the lineage that is certain enough; ``None`` where none is.
         name: what is certain at that rank, such as a genus; ``None`` where nothing is.
         confidence: probability of ``name``, in 0..1; ``None`` where nothing is certain.
+        flagged: classes that matter more than others and are probable enough to look twice, by their operating points.
     """
 
     known: bool
@@ -82,6 +83,7 @@ class Decision:
     rank: str | None = None
     name: str | None = None
     confidence: float | None = None
+    flagged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,20 @@ def quieten_lightning() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+def calibrate_run(terminal: Terminal, run: Path, *, cache: Path) -> None:
+    """Fit a fresh run's decisions on its validation rows; say how to get some where there are too few."""
+    from fieldmark.evaluation import fit_decisions, has_held_out_rows
+
+    if not has_held_out_rows(run):
+        terminal.note(
+            "Too few validation pictures to fit decisions (sets, unknowns): train with --holdout 0.1, or train again "
+            f"in folds with `fieldmark calibrate {run} --folds 5`."
+        )
+        return
+    with terminal.progress("Fitting decisions") as progress:
+        fit_decisions(run, cache=cache, progress=progress)
+
+
 def evaluate_run(terminal: Terminal, run: Path, *, cache: Path) -> None:
     """Evaluate a fresh run on its own data, write its report and print both; nothing where no row can be evaluated."""
     from fieldmark.data.table import Table
