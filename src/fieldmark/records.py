@@ -110,6 +110,19 @@ class Prediction:
     decision: Decision | None = None
     error: str | None = None
 
+    @property
+    def answer(self) -> str | None:
+        """What may be said of the picture in a few words.
+
+        It is the name that is certain enough, such as a species or its genus, ``"unknown (nearest: X)"``, or
+        ``"uncertain (nearest: X)"`` where the class may be known but no name is certain; ``None`` without a decision.
+        """
+        if self.decision is None:
+            return None
+        if not self.decision.known:
+            return f"unknown (nearest: {self.label})"
+        return self.decision.name or f"uncertain (nearest: {self.label})"
+
 
 @dataclass(frozen=True, slots=True)
 class Leak:
