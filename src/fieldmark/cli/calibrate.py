@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from fieldmark.cli.terminal import CacheFolder, Quiet, Terminal, cache_folder, open_terminal, percent
+from fieldmark.cli.decision_output import print_rule
+from fieldmark.cli.terminal import CacheFolder, Quiet, cache_folder, open_terminal
 from fieldmark.errors import ConfigError
-
-if TYPE_CHECKING:
-    from fieldmark.decide import DecisionRule
 
 
 def calibrate(
@@ -69,7 +67,7 @@ def calibrate(
     else:
         with terminal.progress("Fitting decisions") as progress:
             rule = fit_decisions(run, cache=cache_folder(cache), options=options, progress=progress)
-    _print_rule(terminal, rule)
+    print_rule(terminal, rule)
 
 
 def _by_class(given: Sequence[str], flag: str) -> dict[str, float]:
@@ -84,27 +82,3 @@ def _by_class(given: Sequence[str], flag: str) -> dict[str, float]:
         if not equals or not name:
             raise ConfigError(f"{flag} {text!r} names no class with a number.", f"Write it like {flag} melanoma=0.95.")
     return found
-
-
-def _print_rule(terminal: Terminal, rule: "DecisionRule") -> None:
-    rows = [
-        ["fitted on", f"{rule.rows:,} pictures of {rule.source}"],
-        ["coverage of the sets", percent(rule.coverage)],
-        ["thresholds by", rule.thresholds_by],
-        ["unknown above", f"{rule.novelty_threshold:.3g} ({rule.score})"],
-        ["known pictures kept", percent(rule.known_share)],
-        ["names right", percent(rule.precision)],
-    ]
-    rows += [
-        [f"certain of {rank} from", "never" if value is None else percent(value)]
-        for rank, value in rule.rank_thresholds.items()
-    ]
-    rows += [
-        [
-            f"{point.name} flagged from",
-            f"{percent(point.threshold)} (sensitivity {percent(point.sensitivity)}, "
-            f"specificity {percent(point.specificity)})",
-        ]
-        for point in rule.operating_points
-    ]
-    terminal.table(["decision", "value"], rows)

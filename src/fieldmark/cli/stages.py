@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fieldmark.cli.decision_output import decision_rows
 from fieldmark.cli.progress import in_words
 from fieldmark.cli.terminal import Terminal, percent
 from fieldmark.errors import ConfigError
@@ -132,6 +133,9 @@ def print_evaluation(terminal: Terminal, result: "EvalResult") -> None:
     rows.append(["leaks between splits", f"{len(result.leaks):,}", ""])
     rows.append(["broken pictures", f"{len(result.broken):,}", ""])
     terminal.table(["measure", "value", "95 % interval"], rows)
+    if result.decisions is not None:
+        columns = ["decisions", "value", "promised"]
+        terminal.table(columns, decision_rows(result.decisions), title="What may be relied on")
     if result.pairs:
         pairs = [
             [pair.first, pair.second, str(pair.first_as_second), str(pair.second_as_first), percent(pair.rate)]
