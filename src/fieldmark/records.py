@@ -77,6 +77,7 @@ class Decision:
         rank: the deepest rank of the lineage that is certain enough; ``None`` where none is.
         name: what is certain at that rank, such as a genus; ``None`` where nothing is.
         confidence: probability of ``name``, in 0..1; ``None`` where nothing is certain.
+        flagged: classes that matter more than others and are probable enough to look twice, by their operating points.
     """
 
     known: bool
@@ -85,6 +86,7 @@ class Decision:
     rank: str | None = None
     name: str | None = None
     confidence: float | None = None
+    flagged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,19 @@ class Prediction:
     evidence: tuple[PartShare, ...] = ()
     decision: Decision | None = None
     error: str | None = None
+
+    @property
+    def answer(self) -> str | None:
+        """What may be said of the picture in a few words.
+
+        It is the name that is certain enough, such as a species or its genus, ``"unknown (nearest: X)"``, or
+        ``"uncertain (nearest: X)"`` where the class may be known but no name is certain; ``None`` without a decision.
+        """
+        if self.decision is None:
+            return None
+        if not self.decision.known:
+            return f"unknown (nearest: {self.label})"
+        return self.decision.name or f"uncertain (nearest: {self.label})"
 
 
 @dataclass(frozen=True, slots=True)

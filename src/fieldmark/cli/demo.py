@@ -43,6 +43,7 @@ DEMO = DemoSettings(
         resolution=96,
         epochs=25,
         batch_size=32,
+        holdout=0.15,
     ),
 )
 
@@ -58,6 +59,7 @@ QUICK_DEMO = DemoSettings(
         resolution=64,
         epochs=6,
         batch_size=16,
+        holdout=0.2,
     ),
 )
 
@@ -101,7 +103,7 @@ def run_demo(terminal: Terminal, folder: Path, settings: DemoSettings) -> None:
         folder: where everything goes.
         settings: what to draw and how to train.
     """
-    from fieldmark.cli.stages import evaluate_run, train_run
+    from fieldmark.cli.stages import calibrate_run, evaluate_run, train_run
     from fieldmark.synthetic import generate_birds
 
     if (folder / _BIRDS).is_dir():
@@ -120,6 +122,7 @@ def run_demo(terminal: Terminal, folder: Path, settings: DemoSettings) -> None:
     terminal.note("Training ...")
     run, cache = folder / _RUN, folder / _CACHE
     train_run(terminal, birds, run, settings.config, cache=cache, resume=True)
+    calibrate_run(terminal, run, cache=cache)
     evaluate_run(terminal, run, cache=cache)
 
 

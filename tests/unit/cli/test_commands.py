@@ -212,7 +212,12 @@ def test_predict_as_csv(run: Run, tiny_run: Path, tmp_path: Path) -> None:
     pictures(tmp_path)
     done = run("predict", tiny_run, tmp_path / "*.png", "--format", "csv", "--top", 2)
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
-    assert list(rows[0]) == ["source", "label", "probability", "kind", "label_2", "probability_2", "error"]
+    of_decisions = ["answer", "known", "novelty", "candidates", "rank", "name", "confidence", "flagged"]
+    assert list(rows[0]) == [
+        *("source", "label", "probability", "kind", "label_2", "probability_2", "error"),
+        *of_decisions,
+    ]
+    assert {rows[0][column] for column in of_decisions} == {""}  # this bundle has no rule
     assert len(rows) == 2
     assert {row["kind"] for row in rows} <= {"insect", "mammal"}
     assert float(rows[0]["probability"]) >= float(rows[0]["probability_2"])
