@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fieldmark.evaluation import evaluate, fit_decisions
     from fieldmark.explain import field_marks
     from fieldmark.field_guide import write_guide
+    from fieldmark.gallery import add_class, neighbours, remove_class
     from fieldmark.predict import load_predictor
     from fieldmark.records import Prediction
     from fieldmark.report import write_report
@@ -30,13 +31,16 @@ __all__ = [
     "PretrainConfig",
     "Table",
     "TrainConfig",
+    "add_class",
     "evaluate",
     "field_marks",
     "fit_decisions",
     "generate_birds",
     "load_predictor",
+    "neighbours",
     "pretrain",
     "read_table",
+    "remove_class",
     "train",
     "write_guide",
     "write_report",
@@ -49,13 +53,16 @@ _HOMES = {
     "PretrainConfig": "fieldmark.training.pretrain_config",
     "Table": "fieldmark.data.table",
     "TrainConfig": "fieldmark.training.config",
+    "add_class": "fieldmark.gallery",
     "evaluate": "fieldmark.evaluation",
     "field_marks": "fieldmark.explain",
     "fit_decisions": "fieldmark.evaluation",
     "generate_birds": "fieldmark.synthetic",
     "load_predictor": "fieldmark.predict",
+    "neighbours": "fieldmark.gallery",
     "pretrain": "fieldmark.training.pretrain",
     "read_table": "fieldmark.data.reading",
+    "remove_class": "fieldmark.gallery",
     "train": "fieldmark.training.train",
     "write_guide": "fieldmark.field_guide",
     "write_report": "fieldmark.report",

@@ -6,6 +6,7 @@ learned from (``fit_rule``), kept as a ``DecisionRule`` and applied by ``Decider
 
 from fieldmark.decide.apply import Decider
 from fieldmark.decide.fitting import HeldOut, RuleOptions, fit_rule
+from fieldmark.decide.limits import limits_of
 from fieldmark.decide.novelty import DEFAULT_SCORE, SCORES, Said
 from fieldmark.decide.rule import DecisionRule, MeasureScale, OperatingPoint
 from fieldmark.decide.temperature import fit_temperature, scaled_softmax
@@ -22,5 +23,6 @@ __all__ = [
     "Said",
     "fit_rule",
     "fit_temperature",
+    "limits_of",
     "scaled_softmax",
 ]

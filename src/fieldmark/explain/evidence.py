@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 from fieldmark.data.cache import CachedImages, cache_images
 from fieldmark.data.table import Table
 from fieldmark.errors import DataError
-from fieldmark.records import Box
 from fieldmark.models.bundle import BundleInfo, load_bundle
 from fieldmark.models.recognizer import Recognizer
 from fieldmark.predict.contract import NetworkOutputs
 from fieldmark.predict.picture_predictor import PicturePredictor
 from fieldmark.predict.regions import box_in_picture, part_region, region_box, region_centre
 from fieldmark.predict.torch_engine import TorchEngine
-from fieldmark.records import Progress
+from fieldmark.records import Box, Progress
 from fieldmark.training.run_folder import TABLE_FILE
 
 #: Pictures whose maps are in memory at once while a split is gone through.

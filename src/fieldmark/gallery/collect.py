@@ -1,6 +1,5 @@
 """From pictures to what a network sees in them: of a run's rows, and of pictures given one by one."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from fieldmark.data.cache import CachedImages, cache_images
 from fieldmark.data.images import FittedImage
+from fieldmark.data.leaks import find_leaks
 from fieldmark.data.table import Table
 from fieldmark.errors import BundleError, DataError
 from fieldmark.gallery.stored import GALLERY_FILE, StoredPictures, identity
@@ -57,10 +57,9 @@ def stored_pictures(
         DataError: there is neither a gallery nor a table, or the pictures are gone.
         BundleError: the bundle or its gallery can't be read.
     """
-    bundle = find_bundle(run)
-    if (bundle / GALLERY_FILE).is_file():
+    bundle, home = find_bundle(run), gallery_home(run)
+    if home == bundle:
         return StoredPictures.load(bundle)
-    home = bundle.parent
     if not (home / TABLE_FILE).is_file():
         raise DataError(
             f"{bundle} does not say which pictures it was trained on.",
@@ -81,6 +80,19 @@ def stored_pictures(
     return seen
 
 
+def gallery_home(run: Path) -> Path:
+    """Return the folder that a gallery lies in, or would: the bundle where it has one of its own, else the run.
+
+    Args:
+        run: a run's folder, or a bundle.
+
+    Raises:
+        BundleError: there is no bundle.
+    """
+    bundle = find_bundle(run)
+    return bundle if (bundle / GALLERY_FILE).is_file() else bundle.absolute().parent
+
+
 def see_rows(
     predictor: Predictor, images: CachedImages, *, network: str = "", progress: Progress | None = None
 ) -> StoredPictures:
@@ -96,8 +108,8 @@ def see_rows(
     parts = []
     for start in range(0, count, _CHUNK):
         found = predictor.outputs(np.asarray(images.pixels[start : start + _CHUNK]))
-        windows, sizes = images.windows[start : start + _CHUNK], images.sizes[start : start + _CHUNK]
-        parts.append(_arrays(found, windows, sizes))
+        chunk = slice(start, start + _CHUNK)
+        parts.append(_arrays(found, _Where(images.windows[chunk], images.sizes[chunk], images.pixels.shape[1])))
         if progress is not None:
             progress(min(start + _CHUNK, count), count)
     vectors, presence, embedding, boxes = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
@@ -106,12 +118,13 @@ def see_rows(
         ids=tuple(frame["id"]),
         files=tuple(str(root / path) for path in frame["path"]),
         labels=tuple(label or "" for label in frame["label"]),
-        splits=tuple(frame["split"]),
+        splits=_splits_of(images),
         vectors=vectors,
         presence=presence,
         embedding=embedding,
         boxes=boxes,
         sizes=np.asarray(images.sizes, np.int32),
+        own_logits=np.full(count, np.nan, np.float32),
         network=network,
     )
 
@@ -127,7 +140,8 @@ def see_pictures(predictor: Predictor, given: GivenPictures, label: str) -> Stor
     found = predictor.outputs(np.stack([each.pixels for each in given.fitted]))
     windows = np.array([each.window for each in given.fitted], np.float32)
     sizes = np.array([each.size for each in given.fitted], np.int32)
-    vectors, presence, embedding, boxes = _arrays(found, windows, sizes)
+    side = predictor.info.preprocessing.resolution
+    vectors, presence, embedding, boxes = _arrays(found, _Where(windows, sizes, side))
     count = len(given.files)
     return StoredPictures(
         ids=tuple(f"{label}/{file}" for file in given.files),
@@ -139,36 +153,79 @@ def see_pictures(predictor: Predictor, given: GivenPictures, label: str) -> Stor
         embedding=embedding,
         boxes=boxes,
         sizes=sizes,
+        own_logits=np.full(count, np.nan, np.float32),
     )
 
 
 def part_boxes(
-    found: NetworkOutputs, windows: NDArray[np.float32], sizes: NDArray[np.int32], side: int
-) -> list[list[Box | None]]:
-    """Return where each of P slots is in each of B pictures, in px; ``None`` where it is no place.
+    maps: NDArray[np.float32], slots: int, window: tuple[float, float, float, float], size: tuple[int, int], side: int
+) -> list[Box | None]:
+    """Return where each of P slots is on a picture, in px of it; ``None`` where it is no place.
 
     Args:
-        found: the pictures' outputs.
-        windows: (B, 4), left, top, width and height of each picture in px of the square.
-        sizes: (B, 2), width and height of the original pictures in px.
+        maps: (K + 1, h, w), the cells' shares of the parts and, last, of the background.
+        slots: P, the parts and, where there is one, the rest of the picture.
+        window: left, top, width and height of the picture in px of the square.
+        size: width and height of the original picture in px.
         side: pixels per side of the square.
     """
-    slots = found.presence.shape[1]
-    boxes: list[list[Box | None]] = []
-    for maps, window, size in zip(found.maps, windows, sizes, strict=True):
-        left, top, width, height = (float(value) for value in window)
-        places = [region_box(part_region(share)) for share in maps[:-1]][:slots]
-        of_parts = [
-            box_in_picture(place, side, (left, top, width, height), (int(size[0]), int(size[1]))) for place in places
-        ]
-        boxes.append([*of_parts, *[None] * (slots - len(of_parts))])  # the rest of the picture is no place
-    return boxes
+    boxes = [box_in_picture(region_box(part_region(share)), side, window, size) for share in maps[:-1]][:slots]
+    return [*boxes, *[None] * (slots - len(boxes))]
+
+
+@dataclass(frozen=True)
+class _Where:
+    """Where B pictures lie in their squares.
+
+    Attributes:
+        windows: (B, 4), left, top, width and height in px of the square.
+        sizes: (B, 2), width and height of the originals in px.
+        side: pixels per side of the square.
+    """
+
+    windows: NDArray[np.float32]
+    sizes: NDArray[np.int32]
+    side: int
 
 
 def _arrays(
-    found: NetworkOutputs, windows: NDArray[np.float32], sizes: NDArray[np.int32]
+    found: NetworkOutputs, where: _Where
 ) -> tuple[NDArray[np.float16], NDArray[np.float32], NDArray[np.float16], NDArray[np.float32]]:
-    raise NotImplementedError
+    """Return vectors, presence, embedding and boxes as they are kept."""
+    slots = found.presence.shape[1]
+    boxes = np.full((len(found.maps), slots, 4), np.nan, np.float32)
+    for row, (maps, window, size) in enumerate(zip(found.maps, where.windows, where.sizes, strict=True)):
+        left, top, width, height = (float(value) for value in window)
+        wide, high = int(size[0]), int(size[1])
+        for slot, box in enumerate(part_boxes(maps, slots, (left, top, width, height), (wide, high), where.side)):
+            if box is not None:
+                boxes[row, slot] = np.array(box) / (wide, high, wide, high)
+    return _halved(found.vectors), found.presence, _halved(found.embedding), boxes
+
+
+def _halved(values: NDArray[np.float32]) -> NDArray[np.float16]:
+    """Return values as float16; what it can't hold becomes the largest that it can."""
+    largest = float(np.finfo(np.float16).max)
+    return np.asarray(np.clip(values, -largest, largest), dtype=np.float16)
+
+
+def _splits_of(images: CachedImages) -> tuple[str, ...]:
+    """Return every row's split; validation rows that the network knows from training are ``"leaked"``.
+
+    They are training pictures, too, or share a group with some: nothing that is promised may rest on them.
+    """
+    frame = images.table.frame
+    leaked = {
+        name
+        for leak in find_leaks(images.table, images)
+        for name, split in ((leak.first, leak.first_split), (leak.second, leak.second_split))
+        if split == "val"
+    }
+    groups = set(frame.filter(pl.col("split") == "train")["group"].drop_nulls())
+    rows = frame.select("id", "split", "group").iter_rows()
+    return tuple(
+        "leaked" if split == "val" and (name in leaked or group in groups) else split for name, split, group in rows
+    )
 
 
 def _kept(home: Path) -> StoredPictures | None:
@@ -179,6 +236,3 @@ def _kept(home: Path) -> StoredPictures | None:
         return StoredPictures.load(home)
     except BundleError:
         return None
-
-
-_Files = Sequence[str]

@@ -10,6 +10,8 @@ In shapes, n is pictures, D entries of all slots' bases together, N old classes.
 combination of pictures, so all work is done on their n × n products.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,9 +24,18 @@ Floats = NDArray[np.float64]
 #: Strength of the ridge, of bases with a mean squared length of 1; chosen on cub50's training and validation rows.
 RIDGE = 1e-3
 
-#: How much more the new class's pictures weigh together than those of an old class: few pictures say too little, and the
-#: ridge holds what they say small. Chosen like the ridge.
+#: How much more the new class's pictures weigh together than those of an old class: few pictures say too little, and
+#: the ridge holds what they say small. Chosen like the ridge.
 FAVOUR = 3.0
+
+#: Pictures of the old classes that a row is fitted to at most, evenly of all classes: the work grows with their cube.
+MOST_OLD = 1_000
+
+#: Share of held-out pictures, recognised before, that a new class may take from its old class.
+MOST_TAKEN = 0.002
+
+#: By how much a new logit stays below what it must not reach.
+_BELOW = 1e-4
 
 #: Newton's steps at most, and the share of the loss below which a step is the last one.
 _STEPS, _SMALL = 50, 1e-9
@@ -43,7 +54,7 @@ class NewRow:
     Attributes:
         weights: (D,) the row.
         bias: what is added whatever the picture shows.
-        own: (m,) logits of the class's own m pictures, each by a row that was fitted without it.
+        own: (m,) logits of the class's own m pictures, each by a row that was fitted without it; NaN of a single one.
     """
 
     weights: Floats
@@ -99,6 +110,38 @@ def _standard(basis: Floats) -> tuple[Floats, Floats]:
     return basis.mean(axis=0), deviation * np.sqrt(basis.shape[1])
 
 
+def evenly(labels: Sequence[str], most: int, seed: int = 0) -> NDArray[np.int64]:
+    """Return the places, in order, of at most ``most`` pictures, drawn by chance and evenly of all classes.
+
+    Args:
+        labels: the pictures' classes.
+        most: how many are kept.
+        seed: of the drawing.
+    """
+    order = np.random.default_rng(seed).permutation(len(labels))
+    turns: Counter[str] = Counter()
+    turn = np.empty(len(labels), dtype=np.int64)
+    for place in order:
+        turn[place] = turns[labels[place]]
+        turns[labels[place]] += 1
+    first = np.lexsort((np.argsort(order), turn))[:most]  # every class's first picture, then every class's second ...
+    return np.sort(first)
+
+
+def caution(scores: Floats, logits: Floats, truth: NDArray[np.int64]) -> float:
+    """Return by how much a new class's logit is lowered, so that the old classes keep their pictures: 0 or less.
+
+    Args:
+        scores: (n,) logits of the new class, of held-out pictures of the old ones.
+        logits: (n, N) the old classes' logits of these.
+        truth: (n,) their classes.
+    """
+    recognised = logits.argmax(axis=1) == truth if len(logits) else np.zeros(0, dtype=np.bool_)
+    ahead = np.sort((scores - logits.max(axis=1))[recognised])[::-1] if recognised.any() else np.empty(0)
+    allowed = int(MOST_TAKEN * len(truth))
+    return min(0.0, -float(ahead[allowed]) - _BELOW) if len(ahead) > allowed else 0.0
+
+
 @dataclass(frozen=True)
 class _Problem:
     """A ridge-penalised logistic regression with offsets, in terms of the pictures' products.
@@ -139,7 +182,7 @@ class _Problem:
     def score_without(self, place: int, shares: Floats, bias: float) -> float:
         """Return the logit of a new picture by the row that is fitted without it.
 
-        Of a class's only picture nothing would be left to fit to; its logit is then what it competes with.
+        Of a class's only picture nothing would be left to fit to: there is none.
 
         Args:
             place: of the picture.
@@ -147,7 +190,7 @@ class _Problem:
             bias: likewise.
         """
         if self.is_new.sum() == 1:
-            return float(self.offsets[place])
+            return float("nan")
         kept = np.arange(len(self.offsets)) != place
         weight = self.weight.copy()
         weight[self.is_new] *= self.is_new.sum() / (self.is_new.sum() - 1)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from fieldmark.errors import BundleError
 from fieldmark.models.bundle import WEIGHTS_FILE, read_info
+from fieldmark.record_files import build_record
 
 #: Raised with every change that older code can't read.
 FORMAT = 1
@@ -30,6 +31,27 @@ _OF_THE_CLASSES = ("head.", "bias")
 _BLOCK = 1 << 22
 
 
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """What a bundle was before a class was added: what it promises again when that class is taken away.
+
+    Attributes:
+        name: the class.
+        classes: the classes that there were.
+        temperature: of the probabilities.
+        limits: sentences for the model card.
+        results: measured figures, by name.
+        rule: the decision rule as JSON; ``None`` where there was none.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    temperature: float
+    limits: tuple[str, ...]
+    results: Mapping[str, float]
+    rule: str | None
+
+
 @dataclass(frozen=True)
 class StoredPictures:
     """What a network sees in n pictures.
@@ -38,14 +60,17 @@ class StoredPictures:
         ids: the rows' ids in the run's table.
         files: the pictures' files; a part after ``#`` is a picture's index inside a file of many.
         labels: their classes; empty where a row has none.
-        splits: ``"train"`` or ``"val"``.
+        splits: ``"train"``, ``"val"``, or ``"leaked"``: a validation row that the network knows from training.
         vectors: (n, P, C) float16, each slot's mean of the features.
         presence: (n, P) float32 in 0..1.
         embedding: (n, C) float16, the mean of the features over the picture.
         boxes: (n, P, 4) float32, left, top, width and height of each part in 0..1 of the picture; NaN where it is no
             place.
         sizes: (n, 2) int32, width and height of the original pictures in px.
+        own_logits: (n,) float32, of pictures of classes that were added, the logit of their class by a row that was
+            fitted without them; NaN of all others.
         network: what identifies the network and the data: ``identity`` of them.
+        additions: the classes that were added and are still there, in order.
     """
 
     ids: tuple[str, ...]
@@ -57,7 +82,9 @@ class StoredPictures:
     embedding: NDArray[np.float16]
     boxes: NDArray[np.float32]
     sizes: NDArray[np.int32]
+    own_logits: NDArray[np.float32]
     network: str = ""
+    additions: tuple[Addition, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -67,13 +94,19 @@ class StoredPictures:
         texts = {name: tuple(getattr(self, name)[row] for row in rows) for name in _TEXTS}
         return replace(self, **texts, **{name: getattr(self, name)[rows] for name in _ARRAYS})
 
-    def places(self, *, split: str | None = None, label: str | None = None) -> NDArray[np.int64]:
-        """Return the places of the rows of a split, of a class, or of both."""
-        kept = [
-            row
-            for row in range(len(self))
-            if split in (None, self.splits[row]) and label in (None, self.labels[row])
-        ]
+    def learned_from(self, classes: Sequence[str]) -> NDArray[np.int64]:
+        """Return the places of the training pictures of some classes."""
+        rows = enumerate(zip(self.splits, self.labels, strict=True))
+        return np.array([row for row, (split, label) in rows if split == "train" and label in classes], dtype=np.int64)
+
+    def held_out(self, classes: Sequence[str]) -> NDArray[np.int64]:
+        """Return the places of pictures of some classes that thresholds may be fitted on.
+
+        They are validation pictures, and those of added classes whose own logit is known from a row without them.
+        """
+        left_out = np.isfinite(self.own_logits)
+        rows = enumerate(zip(self.splits, self.labels, strict=True))
+        kept = [row for row, (split, label) in rows if label in classes and (split == "val" or left_out[row])]
         return np.array(kept, dtype=np.int64)
 
     def joined(self, other: "StoredPictures") -> "StoredPictures":
@@ -87,7 +120,8 @@ class StoredPictures:
         from safetensors.numpy import save_file
 
         texts = {name: getattr(self, name) for name in _TEXTS}
-        words = json.dumps({"format": FORMAT, "network": self.network, **texts}).encode()
+        additions = [asdict(each) for each in self.additions]
+        words = json.dumps({"format": FORMAT, "network": self.network, "additions": additions, **texts}).encode()
         arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS}
         partial = folder / (GALLERY_FILE + ".partial")
         # The words are a tensor, too: a header may not be as long as a million paths.
@@ -110,9 +144,10 @@ class StoredPictures:
             words = json.loads(tensors.pop("words").tobytes())
             if words.pop("format") != FORMAT:
                 raise BundleError(f"{path} is of another version.", f"Remove it: {path}; it is made again.")
+            additions = tuple(build_record(Addition, each) for each in words.pop("additions"))
             network = words.pop("network")
             texts = {name: tuple(map(str, words.pop(name))) for name in _TEXTS}
-            found = StoredPictures(**texts, **tensors, network=network)  # type: ignore[arg-type]
+            found = StoredPictures(**texts, **tensors, network=network, additions=additions)  # type: ignore[arg-type]
             _check_shapes(found)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, safetensors.SafetensorError) as error:
             raise BundleError(f"{path} can't be read: {error}.", f"Remove {path}; it is made again.") from error
@@ -120,7 +155,7 @@ class StoredPictures:
 
 
 _TEXTS = ("ids", "files", "labels", "splits")
-_ARRAYS = ("vectors", "presence", "embedding", "boxes", "sizes")
+_ARRAYS = ("vectors", "presence", "embedding", "boxes", "sizes", "own_logits")
 
 
 def _check_shapes(found: StoredPictures) -> None:
@@ -130,6 +165,7 @@ def _check_shapes(found: StoredPictures) -> None:
         "embedding": (count, channels),
         "boxes": (count, slots, 4),
         "sizes": (count, 2),
+        "own_logits": (count,),
     }
     for name, shape in wanted.items():
         if getattr(found, name).shape != shape:
@@ -165,5 +201,3 @@ def identity(bundle: Path, fingerprint: str) -> str:
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise BundleError(f"{path} can't be read: {error}.", "Train or copy the bundle again.") from error
     return digest.hexdigest()[:32]
-
-

@@ -33,7 +33,7 @@ class Head(Protocol):
 class RowHead(Head, Protocol):
     """A head whose evidence of a class is one row of numbers a part, so that classes can be added and removed.
 
-    ``forward(vectors, presence)[b, k, n]`` is ``basis(vectors, presence)[b, k] · class_rows()[k, n]`` in evaluation mode.
+    In evaluation mode the evidence ``[b, k, n]`` is ``basis(vectors, presence)[b, k] · class_rows()[k, n]``.
     Every additive head is such a head.
     """
 
