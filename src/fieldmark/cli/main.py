@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.core import TyperGroup
 
+from fieldmark.cli.add_class import add_class
 from fieldmark.cli.calibrate import calibrate
 from fieldmark.cli.data_cache import data_cache
 from fieldmark.cli.data_check import data_check
@@ -17,8 +18,10 @@ from fieldmark.cli.explain import explain
 from fieldmark.cli.export import export
 from fieldmark.cli.guide import guide
 from fieldmark.cli.name_part import name_part
+from fieldmark.cli.neighbours import neighbours
 from fieldmark.cli.predict import predict
 from fieldmark.cli.pretrain import pretrain
+from fieldmark.cli.remove_class import remove_class
 from fieldmark.cli.report import report
 from fieldmark.cli.terminal import Quiet, printable
 from fieldmark.cli.train import train
@@ -128,6 +131,9 @@ _COMMANDS: "tuple[tuple[typer.Typer, str, Callable[..., None]], ...]" = (
     (app, "evaluate", evaluate),
     (app, "predict", predict),
     (app, "explain", explain),
+    (app, "neighbours", neighbours),
+    (app, "add-class", add_class),
+    (app, "remove-class", remove_class),
     (app, "report", report),
     (app, "guide", guide),
     (app, "name-part", name_part),

@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 
 from fieldmark.errors import BrokenImageError, ConfigError, DataError
 from fieldmark.gallery.collect import GivenPictures, see_pictures, stored_pictures
-from fieldmark.gallery.edited_bundle import Changed, OpenBundle, open_bundle, place_for, write_changed
+from fieldmark.gallery.edited_bundle import Changed, OpenBundle, open_bundle, place_for, predictor_of, write_changed
 from fieldmark.gallery.fitting import MOST_OLD, NewRow, OldPictures, caution, evenly, fit_row
 from fieldmark.gallery.promises import HeldPictures, Promises, fit_again, held_similarities
 from fieldmark.gallery.rows import ClassRows, basis_of
 from fieldmark.gallery.stored import Addition, StoredPictures
 from fieldmark.models.bundle import BundleInfo, Scalar
 from fieldmark.models.reference import Reference, normalised
-from fieldmark.predict import load_predictor
 from fieldmark.predict.contract import ImageSource
 from fieldmark.predict.pictures import fitted_image, source_name
 from fieldmark.records import BrokenRow, Preprocessing, Progress
@@ -97,7 +96,7 @@ def add_class(
     wanted, ranks = _checked_name(name, old.info), _checked_lineage(name, lineage, old.info)
     place = place_for(old.folder, "with", wanted, None if out is None else Path(out))
     given, broken = _read(images, old.info.preprocessing)
-    predictor = load_predictor(old.folder, device=device)
+    predictor = predictor_of(old, device)
     seen = see_pictures(predictor, given, wanted)
     stored = stored_pictures(Path(run), predictor, cache, progress=progress)
     extended = _Extended(old, stored, seen)

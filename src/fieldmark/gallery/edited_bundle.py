@@ -15,7 +15,10 @@ from fieldmark.gallery.stored import StoredPictures
 from fieldmark.models.bundle import BundleInfo, find_bundle, load_bundle, save_bundle
 from fieldmark.models.recognizer import Recognizer
 from fieldmark.models.reference import Reference, load_reference
+from fieldmark.predict.contract import Predictor
 from fieldmark.predict.deciding import record_decisions
+from fieldmark.predict.picture_predictor import PicturePredictor
+from fieldmark.predict.torch_engine import TorchEngine
 
 #: Bytes of stored pictures that a bundle carries at most; of more, every class keeps equally many.
 MOST_BYTES = 256 * 2**20
@@ -76,6 +79,19 @@ def open_bundle(run: Path) -> OpenBundle:
     return OpenBundle(folder, recognizer, info, rows_of(recognizer), load_reference(folder), read_rule(folder))
 
 
+def predictor_of(bundle: OpenBundle, device: str) -> Predictor:
+    """Return a predictor of an opened bundle; it decides nothing.
+
+    Args:
+        bundle: the bundle.
+        device: where the network runs, as torch names it.
+
+    Raises:
+        ConfigError: an unknown device.
+    """
+    return PicturePredictor(TorchEngine(bundle.recognizer, bundle.info.preprocessing, device=device), bundle.info)
+
+
 def place_for(bundle: Path, change: str, name: str, out: Path | None) -> Path:
     """Return where a changed bundle goes, and refuse a place that is taken.
 
@@ -113,7 +129,7 @@ def write_changed(old: OpenBundle, changed: Changed, place: Path) -> Path | None
     Returns:
         The old bundle's new place, if it had to go.
     """
-    put_rows(old.recognizer, changed.classes)
+    put_rows(old.recognizer.cpu(), changed.classes)
     model = {**changed.info.model, "classes": len(changed.info.classes)}
     staged = place.with_name(place.name + ".changed")
     shutil.rmtree(staged, ignore_errors=True)

@@ -10,12 +10,11 @@ from fieldmark.decide import DecisionRule
 from fieldmark.errors import ConfigError, DataError, unknown_name
 from fieldmark.gallery.adding import held_pictures, with_added
 from fieldmark.gallery.collect import stored_pictures
-from fieldmark.gallery.edited_bundle import Changed, OpenBundle, open_bundle, place_for, write_changed
+from fieldmark.gallery.edited_bundle import Changed, OpenBundle, open_bundle, place_for, predictor_of, write_changed
 from fieldmark.gallery.promises import Promises, fit_again
 from fieldmark.gallery.stored import Addition, StoredPictures
 from fieldmark.models.bundle import BundleInfo
 from fieldmark.models.reference import Reference
-from fieldmark.predict import load_predictor
 from fieldmark.records import Progress
 
 
@@ -83,7 +82,7 @@ def _stored(
 ) -> StoredPictures | None:
     """Return the stored pictures; ``None`` where there are none, and nothing needs them."""
     try:
-        return stored_pictures(run, load_predictor(old.folder, device=device), cache, progress=progress)
+        return stored_pictures(run, predictor_of(old, device), cache, progress=progress)
     except DataError:
         if old.rule is None:
             return None

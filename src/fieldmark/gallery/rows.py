@@ -95,12 +95,15 @@ def basis_of(
         ConfigError: the head has no rows.
     """
     head = row_head(recognizer)
+    device = recognizer.bias.device
     cast("nn.Module", head).eval()
     chunks = [
         head.basis(
-            torch.from_numpy(np.asarray(vectors[start : start + _CHUNK], np.float32)),
-            torch.from_numpy(np.asarray(presence[start : start + _CHUNK], np.float32)),
-        ).numpy()
+            torch.from_numpy(np.asarray(vectors[start : start + _CHUNK], np.float32)).to(device),
+            torch.from_numpy(np.asarray(presence[start : start + _CHUNK], np.float32)).to(device),
+        )
+        .cpu()
+        .numpy()
         for start in range(0, len(vectors), _CHUNK)
     ]
     return np.concatenate([np.empty((0, *head.class_rows().shape[::2]), np.float32), *chunks])
