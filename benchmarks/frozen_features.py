@@ -43,24 +43,30 @@ def frozen_features(name: str, shared: Path, cache: Path, resolution: int) -> Fr
     """
     table = read_table(shared / "data" / name)
     config = TrainConfig(
-        **MOBILENET, weights=str(shared / "weights" / "mobilenetv2_100.safetensors"), resolution=resolution
+        **MOBILENET,
+        backbone_options={"pad_type": "same"},
+        weights=str(shared / "weights" / "mobilenetv2_100.safetensors"),
+        resolution=resolution,
     )
     recognizer, preprocessing = build_model(config, len(table.classes))
     images = cache_images(table, preprocessing, cache)
-    place = cache / "frozen" / f"{name}-{images.table.fingerprint()}-{resolution}.npz"
+    place = cache / "frozen" / f"{name}-{images.table.fingerprint()}-{resolution}-same.npy"
+    engine, count = TorchEngine(recognizer, preprocessing), len(images.pixels)
+    found = _kept(place, count, recognizer.backbone.feature_dim)
+    for start in range(int(np.isfinite(found[:, 0]).sum()), count, _BATCH):  # what an interrupted run left is kept
+        found[start : start + _BATCH] = engine.run(np.asarray(images.pixels[start : start + _BATCH])).embedding
+        print(f"{name}: {min(start + _BATCH, count):,} of {count:,} pictures", flush=True)
+    return FrozenFeatures(images.table, np.array(found))
+
+
+def _kept(place: Path, count: int, dim: int) -> NDArray[np.float32]:
+    """Open the file of features (count, dim); rows that are still missing are no numbers."""
     if place.is_file():
-        return FrozenFeatures(images.table, np.load(place)["embedding"])
-    engine = TorchEngine(recognizer, preprocessing)
-    found = []
-    for start in range(0, len(images.pixels), _BATCH):
-        found.append(engine.run(np.asarray(images.pixels[start : start + _BATCH])).embedding)
-        print(f"{name}: {min(start + _BATCH, len(images.pixels)):,} of {len(images.pixels):,} pictures", flush=True)
-    embedding = np.concatenate(found)
+        return np.lib.format.open_memmap(place, mode="r+")
     place.parent.mkdir(parents=True, exist_ok=True)
-    partial = place.with_name(place.name + ".partial.npz")
-    np.savez(partial, embedding=embedding)
-    partial.replace(place)
-    return FrozenFeatures(images.table, embedding)
+    made = np.lib.format.open_memmap(place, mode="w+", dtype=np.float32, shape=(count, dim))
+    made[:] = np.nan
+    return made
 
 
 def rows_of(features: FrozenFeatures, split: str) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fieldmark.decide.choice import choose_sets
 from fieldmark.decide.conformal import SET_SCORES, THRESHOLDS, conformal_quantile
-from fieldmark.decide.novelty import DEFAULT_SCORE, NEED_REFERENCE, Said, fit_scales, measures_of, novelty
+from fieldmark.decide.novelty import DEFAULT_SCORE, Said, fit_scales, measures_of, needs_reference, novelty
 from fieldmark.decide.operating import point_for_cost, point_for_sensitivity
 from fieldmark.decide.ranks import fit_rank_thresholds, ranks_of
 from fieldmark.decide.rule import DecisionRule, OperatingPoint
@@ -152,7 +152,7 @@ def _check(held: HeldOut, options: RuleOptions) -> None:
             "Hold out more of the training pictures (train --holdout 0.1), or train again in folds "
             "(calibrate --folds 5).",
         )
-    if not held.similarities.shape[1] and NEED_REFERENCE & set(measures_of(options.score)):
+    if not held.similarities.shape[1] and needs_reference(options.score):
         raise DataError(
             f"The score {options.score} needs reference pictures, and there are none.", "Take the score gen."
         )

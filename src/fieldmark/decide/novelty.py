@@ -81,7 +81,16 @@ SCORES: Mapping[str, tuple[str, ...]] = {
 DEFAULT_SCORE = "gen+knn"
 
 #: Measures that look at the nearest reference pictures.
-NEED_REFERENCE = frozenset({"knn"})
+_OF_NEIGHBOURS = frozenset({"knn"})
+
+
+def needs_reference(score: str) -> bool:
+    """Say whether a score looks at reference pictures.
+
+    Raises:
+        ConfigError: an unknown score.
+    """
+    return bool(_OF_NEIGHBOURS & set(measures_of(score)))
 
 
 def measures_of(score: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fieldmark.decide import Decider, DecisionRule, Said
+from fieldmark.decide.novelty import needs_reference
 from fieldmark.errors import BundleError, DataError
 from fieldmark.models.bundle import BundleInfo, find_bundle, record_calibration
 from fieldmark.models.reference import Reference, load_reference, save_reference
@@ -20,6 +21,8 @@ from fieldmark.record_files import save_text
 from fieldmark.records import Decision
 
 RULE_FILE = "decisions.json"
+
+_FIT_AGAIN = "Fit it again: fieldmark calibrate RUN."
 
 
 class OutputDecider:
@@ -31,10 +34,12 @@ class OutputDecider:
         reference: pictures to compare with; ``None`` where the rule's score needs none.
 
     Raises:
-        DataError: the rule is of another number of classes.
+        DataError: the rule is of another number of classes, or looks at reference pictures and there are none.
     """
 
     def __init__(self, rule: DecisionRule, info: BundleInfo, reference: Reference | None) -> None:
+        if reference is None and needs_reference(rule.score):
+            raise DataError(f"Reference pictures are missing, and {rule.score} looks at them.", _FIT_AGAIN)
         self.rule = rule
         self._decide = Decider(rule, info.classes, info.rank_names, info.lineage)
         self._neighbours = None if reference is None else Neighbours(reference.embeddings)
@@ -75,7 +80,7 @@ def load_decider(folder: Path, info: BundleInfo) -> OutputDecider | None:
         return OutputDecider(rule, info, load_reference(folder))
     except (OSError, DataError) as error:
         reason = error.message if isinstance(error, DataError) else str(error.strerror)
-        raise BundleError(f"{path}: {reason}", "Fit it again: fieldmark calibrate RUN.") from error
+        raise BundleError(f"{path}: {reason}", _FIT_AGAIN) from error
 
 
 def record_decisions(
