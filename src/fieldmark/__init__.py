@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fieldmark.predict import load_predictor
     from fieldmark.records import Prediction
     from fieldmark.report import write_report
+    from fieldmark.serve import create_app
     from fieldmark.synthetic import generate_birds
     from fieldmark.training.config import TrainConfig
     from fieldmark.training.pretrain import pretrain
@@ -32,6 +33,7 @@ __all__ = [
     "Table",
     "TrainConfig",
     "add_class",
+    "create_app",
     "evaluate",
     "field_marks",
     "fit_decisions",
@@ -54,6 +56,7 @@ _HOMES = {
     "Table": "fieldmark.data.table",
     "TrainConfig": "fieldmark.training.config",
     "add_class": "fieldmark.gallery",
+    "create_app": "fieldmark.serve",
     "evaluate": "fieldmark.evaluation",
     "field_marks": "fieldmark.explain",
     "fit_decisions": "fieldmark.evaluation",

@@ -20,6 +20,7 @@ PUBLIC_NAMES = [
     "Table",
     "TrainConfig",
     "add_class",
+    "create_app",
     "evaluate",
     "field_marks",
     "fit_decisions",
@@ -47,6 +48,9 @@ HEAVY = {
     "datasets",
     "tensorboard",
     "jinja2",
+    "fastapi",
+    "uvicorn",
+    "prometheus_client",
 }
 
 

@@ -12,6 +12,7 @@ NAMES = [
     "Table",
     "TrainConfig",
     "add_class",
+    "create_app",
     "evaluate",
     "field_marks",
     "fit_decisions",

@@ -16,6 +16,7 @@ from fieldmark.cli.demo import demo
 from fieldmark.cli.evaluate import evaluate
 from fieldmark.cli.explain import explain
 from fieldmark.cli.export import export
+from fieldmark.cli.feedback import feedback
 from fieldmark.cli.guide import guide
 from fieldmark.cli.name_part import name_part
 from fieldmark.cli.neighbours import neighbours
@@ -23,6 +24,8 @@ from fieldmark.cli.predict import predict
 from fieldmark.cli.pretrain import pretrain
 from fieldmark.cli.remove_class import remove_class
 from fieldmark.cli.report import report
+from fieldmark.cli.serve import serve
+from fieldmark.cli.serve_key import serve_key
 from fieldmark.cli.terminal import Quiet, printable
 from fieldmark.cli.train import train
 from fieldmark.errors import FieldmarkError
@@ -120,6 +123,7 @@ def _fieldmark(
       fieldmark train photos/ --out runs/first --time-limit 30m
       fieldmark predict runs/first new/*.jpg --format csv > names.csv
       fieldmark explain runs/first new/bird.jpg
+      fieldmark serve runs/first
     """
 
 
@@ -138,6 +142,9 @@ _COMMANDS: "tuple[tuple[typer.Typer, str, Callable[..., None]], ...]" = (
     (app, "guide", guide),
     (app, "name-part", name_part),
     (app, "export", export),
+    (app, "serve", serve),
+    (app, "serve-key", serve_key),
+    (app, "feedback", feedback),
     (data, "check", data_check),
     (data, "cache", data_cache),
 )

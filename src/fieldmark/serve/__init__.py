@@ -1,0 +1,6 @@
+"""A service and a page around trained bundles. HTTP is in ``application``, ``routes``, ``gate`` and ``server`` alone."""
+
+from fieldmark.serve.application import create_app
+from fieldmark.serve.settings import ServiceSettings
+
+__all__ = ["ServiceSettings", "create_app"]
