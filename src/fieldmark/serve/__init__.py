@@ -1,4 +1,4 @@
-"""A service and a page around trained bundles. HTTP is in ``application``, ``routes``, ``gate`` and ``server`` alone."""
+"""A service and a page around bundles. HTTP is in ``application``, ``routes``, ``gate`` and ``server`` alone."""
 
 from fieldmark.serve.application import create_app
 from fieldmark.serve.settings import ServiceSettings

@@ -31,9 +31,6 @@ _LOG = logging.getLogger("fieldmark.serve")
 #: The page's files.
 STATIC = Path(__file__).parent / "static"
 
-#: A browser asks whether its copy is still good.
-_ASK_AGAIN = {"cache-control": "no-cache"}
-
 #: What Starlette says of a request → our word for it.
 _CODES = {400: "bad_request", 404: "not_there", 405: "wrong_method"}
 
@@ -111,26 +108,17 @@ def _loader(metrics: ServiceMetrics, *, settings: ServiceSettings, device: str, 
 def _add_page(app: FastAPI) -> None:
     @app.get("/", include_in_schema=False)
     async def page() -> FileResponse:
-        return FileResponse(STATIC / "index.html", headers=_ASK_AGAIN)
+        return FileResponse(STATIC / "index.html")
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> FileResponse:
-        return FileResponse(STATIC / "docs.html", headers=_ASK_AGAIN)
+        return FileResponse(STATIC / "docs.html")
 
     @app.get("/favicon.ico", include_in_schema=False)
     async def icon() -> FileResponse:
-        return FileResponse(STATIC / "icon.svg", headers=_ASK_AGAIN)
+        return FileResponse(STATIC / "icon.svg")
 
-    app.mount("/static", _Files(directory=STATIC), name="static")
-
-
-class _Files(StaticFiles):
-    """The page's files, which a browser asks for again."""
-
-    def file_response(self, *arguments: object, **named: object):  # type: ignore[no-untyped-def]  # noqa: ANN202
-        response = super().file_response(*arguments, **named)
-        response.headers.update(_ASK_AGAIN)
-        return response
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
 
 
 def _add_errors(app: FastAPI) -> None:

@@ -127,8 +127,8 @@ class FeedbackStore:
                 kept = self._keep(correction.sha256, *picture)
             time = datetime.now(UTC).isoformat(timespec="milliseconds")
             said = correction
-            row = (time, said.model, said.version, said.sha256, kept)
-            row += (said.predicted, said.label, said.note, said.sender)
+            about = (time, said.model, said.version, said.sha256, kept)
+            row = (*about, said.predicted, said.label, said.note, said.sender)
             with self._lock, self._connection:
                 places = ", ".join("?" * len(row))
                 done = self._connection.execute(f"INSERT INTO feedback ({_COLUMNS}) VALUES ({places})", row)  # noqa: S608

@@ -63,6 +63,9 @@ _ROUTES = frozenset(
     }
 )
 
+#: The routes of the page's own files.
+_PAGES = frozenset({"/", "/docs", "/static"})
+
 #: What a caller is told of a mistake in the service itself; the log has the rest.
 _BUG = json.dumps(fault("bug", "Something went wrong here.", "Tell whoever runs the service.")).encode()
 
@@ -118,7 +121,7 @@ class Gate:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = _Exchange(id=secrets.token_hex(8), started=time.monotonic())
-        answer = self._guarded(exchange, send)
+        answer = self._guarded(scope, exchange, send)
         try:
             self._let_in(scope, exchange)
             with self._room(scope):
@@ -214,16 +217,15 @@ class Gate:
         except TimeoutError:
             return  # whoever sends so slowly may miss the answer
 
-    def _guarded(self, exchange: _Exchange, send: Send) -> Send:
+    def _guarded(self, scope: Scope, exchange: _Exchange, send: Send) -> Send:
         """Return what sends an answer with the headers that all have."""
+        # A browser may keep the page, and asks whether it is still good; answers about pictures it doesn't keep.
+        kept = b"no-cache" if _route(str(scope["path"])) in _PAGES else b"no-store"
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
-                given = {name.lower() for name, _ in message.get("headers", [])}
-                more = [*_SECURITY, (b"x-request-id", exchange.id.encode())]
-                if b"cache-control" not in given:
-                    more.append((b"cache-control", b"no-store"))
+                more = [*_SECURITY, (b"x-request-id", exchange.id.encode()), (b"cache-control", kept)]
                 message["headers"] = [*message.get("headers", []), *more]
             elif message["type"] == "http.response.body":
                 exchange.sent += len(message.get("body", b""))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fieldmark.errors import ConfigError, FieldmarkError, unknown_name
-from fieldmark.serve.answers import ReloadAnswer
+from fieldmark.serve.answers import ModelVersion, ReloadAnswer
 from fieldmark.serve.refusals import Closing, NotThere
 from fieldmark.serve.served_model import ModelSource, ServedModel, bundle_stamp, bundle_version
 
@@ -110,7 +110,9 @@ class Registry:
         """
         if name is not None and name not in self._places:
             raise self._unknown(name)
-        reloaded, unchanged, failed = [], [], []
+        reloaded: list[ModelVersion] = []
+        unchanged: list[ModelVersion] = []
+        failed: list[str] = []
         with self._reloading:
             for place in list(self._places.values()):
                 if name not in (None, place.source.name) or (only_changed and not self._looks_changed(place)):
