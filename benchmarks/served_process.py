@@ -107,11 +107,8 @@ class ServedProcess:
 
     def log(self) -> list[dict[str, object]]:
         """Return the objects of its log; other lines, such as notes, are left out."""
-        found = []
-        for line in self.log_file.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("{"):
-                found.append(json.loads(line))
-        return found
+        lines = self.log_file.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("\n")]
 
     def wait_for(self, event: str, count: int) -> bool:
         """Wait until its log has an event so many times."""

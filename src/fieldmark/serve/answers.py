@@ -33,6 +33,8 @@ class ServedModelAnswer:
         resolution: side of the network's square input in px.
         parts: the names of its parts.
         exact: whether its explanations add up to its answers.
+        coverage: share of pictures of known classes whose candidates hold the true class; ``None`` without a decision
+            rule.
         loaded: when it was loaded, ISO 8601 in UTC.
     """
 
@@ -43,6 +45,7 @@ class ServedModelAnswer:
     resolution: int
     parts: tuple[str, ...]
     exact: bool
+    coverage: float | None
     loaded: str
 
 
@@ -137,6 +140,7 @@ class DecisionAnswer:
         rank: the deepest rank of the lineage that is certain enough.
         name: what is certain at that rank.
         confidence: probability of ``name``, in 0..1.
+        flagged: classes that matter more than others and are probable enough to look twice.
     """
 
     known: bool
@@ -145,6 +149,7 @@ class DecisionAnswer:
     rank: str | None
     name: str | None
     confidence: float | None
+    flagged: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ PREDICTED = {
                 "rank": "species",
                 "name": "Osmere Reedchat",
                 "confidence": 0.93,
+                "flagged": [],
             },
             "neighbours": [],
             "size": [256, 256],
@@ -89,6 +90,7 @@ MODELS = {
             "resolution": 96,
             "parts": ["bill", "crown"],
             "exact": True,
+            "coverage": 0.9,
             "loaded": "2026-01-31T12:00:00+00:00",
         }
     ],

@@ -142,6 +142,7 @@ def _decision(decision: Decision) -> DecisionAnswer:
         rank=decision.rank,
         name=decision.name,
         confidence=decision.confidence,
+        flagged=decision.flagged,
     )
 
 

@@ -71,6 +71,7 @@ class ServedModel:
         info: the bundle, without its tensors.
         loaded: when it was loaded, ISO 8601 in UTC.
         exact: whether explanations add up to the answer.
+        coverage: as of the bundle's decision rule; ``None`` without one.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class ServedModel:
         self.loaded = datetime.now(UTC).isoformat(timespec="seconds")
         self._predictor = predictor
         self._reader = reader_around(predictor)
+        self.coverage = None if predictor.rule is None else predictor.rule.coverage
         self.exact = self._reader.additive and len(self._reader.names) > 1
         self._shelf = shelf(self._reader)
         self._predictions: Batcher[FittedImage, Seen] = Batcher(

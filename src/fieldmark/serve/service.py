@@ -288,6 +288,7 @@ def _describe(served: ServedModel, *, default: bool) -> ServedModelAnswer:
         resolution=served.info.preprocessing.resolution,
         parts=tuple(served.info.part_names),
         exact=served.exact,
+        coverage=served.coverage,
         loaded=served.loaded,
     )
 

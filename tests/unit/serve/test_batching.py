@@ -117,9 +117,7 @@ def test_batches_are_told_of() -> None:
         seen.append(size)
         told.set()
 
-    queue: Batcher[int, int] = Batcher(
-        Doubler(), name="test", max_batch=2, max_wait_s=0, capacity=8, observe=observe
-    )
+    queue: Batcher[int, int] = Batcher(Doubler(), name="test", max_batch=2, max_wait_s=0, capacity=8, observe=observe)
     queue.submit(1)
     assert told.wait(PATIENCE)
     assert seen == [1]

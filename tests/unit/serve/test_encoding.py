@@ -41,8 +41,9 @@ def test_maps_come_only_when_they_are_asked_for_with_the_place_of_their_grid() -
 
 def test_the_decision_is_told_as_it_is() -> None:
     assert answered().decision is None
-    told = answered(Decision(False, 0.7, ("ant", "bee"), "kind", "insect", 0.99)).decision
+    told = answered(Decision(False, 0.7, ("ant", "bee"), "kind", "insect", 0.99, ("bee",))).decision
     assert (told.known, told.candidates, told.rank, told.name) == (False, ("ant", "bee"), "kind", "insect")
+    assert told.flagged == ("bee",)
 
 
 def test_a_broken_picture_has_its_reason_and_nothing_else() -> None:

@@ -42,5 +42,10 @@ def test_both_languages_say_the_same_things() -> None:
     assert english_keys == chinese_keys
     page = (STATIC / "index.html").read_text(encoding="utf-8")
     assert set(re.findall(r'data-word="(\w+)"', page)) <= english_keys
-    used = {name for path in FILES if path.suffix == ".js" for name in re.findall(r"(?:chosen|words\(\))\.(\w+)", path.read_text())}
+    used = {
+        name
+        for path in FILES
+        if path.suffix == ".js"
+        for name in re.findall(r"(?:chosen|words\(\))\.(\w+)", path.read_text())
+    }
     assert used <= english_keys

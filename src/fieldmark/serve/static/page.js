@@ -123,7 +123,8 @@ function showWords() {
   if (!answer) return;
   const chosen = words(), extra = byId("caption").dataset.extra;
   byId("caption").textContent = [answer.parts.some((part) => part.number) ? chosen.caption : "", extra ? chosen[extra] : ""].join(" ").trim();
-  showVerdict(byId("verdict"), answer, state.known);
+  const model = state.service?.models.find((one) => one.name === state.model);
+  showVerdict(byId("verdict"), answer, state.known, model?.coverage);
   showMarks(byId("marks"), answer, stage);
   showNear(byId("near"), answer);
   drawWhy();

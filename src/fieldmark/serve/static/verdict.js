@@ -1,40 +1,42 @@
 // What a picture shows, and what each part of it says.
 
 import { make } from "./element.js";
-import { percent, signed, words } from "./words.js";
+import { joined, percent, signed, words } from "./words.js";
 
 const meter = (share, label) =>
   make("span", { class: "meter", role: "img", "aria-label": label, "--share": `${100 * share}%` });
 
 /** Say what it is - or that it is nothing known, or one of several. */
-export function showVerdict(place, answer, known) {
+export function showVerdict(place, answer, known, coverage) {
   const chosen = words(), { decision, label, probability } = answer;
   const unknown = decision !== null && !decision.known;
   const several = decision?.candidates.length > 1;
-  const heading = unknown ? chosen.unknownHead : several ? chosen.unsureOf(label) : label;
+  const unsure = several || (decision === null && probability < 0.5);
+  const heading = unknown ? chosen.unknownHead : unsure ? chosen.unsureOf(label) : label;
   const lineage = answer.lineage.slice(0, -1).join(" › ");
-  place.className = unknown ? "unknown" : several ? "several" : "";
+  place.className = unknown ? "unknown" : unsure ? "several" : "";
   place.replaceChildren(
     make("p", { class: "lineage" }, unknown ? "" : lineage),
     make("h1", { id: "label", tabindex: "-1" }, heading),
     unknown
       ? make("p", { class: "lead" }, chosen.unknownWords(known.classes.length, label))
       : make("p", { class: "sure" }, meter(probability, percent(probability)), chosen.sure(percent(probability))),
-    several && !unknown ? candidates(answer) : "",
+    several && !unknown ? candidates(answer, coverage) : "",
+    decision?.flagged.length ? make("p", { class: "note" }, chosen.flagged(joined(decision.flagged))) : "",
     !unknown && decision?.name && decision.name !== label
       ? make("p", { class: "note" }, chosen.certainOf(decision.rank, decision.name, percent(decision.confidence)))
       : "",
-    others(answer, several),
+    others(answer, unsure && !several),
     decision ? "" : make("p", { class: "note" }, chosen.noRule),
   );
 }
 
-function candidates({ decision, top }) {
+function candidates({ decision, top }, coverage) {
   const share = Object.fromEntries(top.map((one) => [one.label, one.probability]));
   const chips = decision.candidates.map((name) =>
     make("li", {}, name, name in share ? make("span", { class: "figure" }, ` ${percent(share[name])}`) : ""),
   );
-  return make("div", { class: "set" }, make("p", {}, words().oneOf), make("ul", { class: "chips" }, ...chips));
+  return make("div", { class: "set" }, make("p", {}, words().oneOf), make("ul", { class: "chips" }, ...chips), coverage ? make("p", { class: "note" }, words().covers(percent(coverage))) : "");
 }
 
 function others({ top }, open) {

@@ -38,19 +38,19 @@ function marks({ marks: all, label, rival, exact }, answer, stage) {
   const shown = all.slice(0, SHOWN), most = Math.max(...all.map((mark) => Math.abs(mark.difference)), 1e-6);
   const seen = Object.fromEntries(answer.parts.map((part) => [part.name, part]));
   const legend = make("p", { class: "legend", "aria-hidden": "true" }, make("span", {}, `← ${chosen.leaning(rival)}`), make("span", {}, `${chosen.leaning(label)} →`));
-  const rows = shown.map((mark) => row(mark, seen[mark.part], most, { stage, label, rival, exact }));
+  const rows = shown.map((mark, place) => row(mark, seen[mark.part], most, { stage, label, rival, exact, first: !place }));
   return [legend, make("ul", { class: "parts versus", onkeydown: walk }, ...rows)];
 }
 
-function row(mark, part, most, { stage, label, rival, exact }) {
+function row(mark, part, most, { stage, label, rival, exact, first }) {
   const chosen = words(), winner = mark.difference > 0 ? label : rival;
   const spoken = `${mark.part}: ${chosen.leaning(winner)} ${signed(mark.difference)}`;
   const point = (name) => () => stage.point(name);
   const own = stage.cutOut(mark.box, 72);
   const pictures = make(
     "span", { class: "pair" },
-    own ? make("span", { class: "crop" }, own, make("small", {}, chosen.yours)) : "",
-    ...mark.examples.slice(0, 2).map((one, place) => make("span", { class: "crop" }, make("img", { src: one.thumbnail, alt: "" }), make("small", {}, place ? "" : chosen.theirs(rival)))),
+    own ? make("span", { class: "crop" }, own, make("small", {}, first ? chosen.yours : "")) : "",
+    ...mark.examples.slice(0, 2).map((one, place) => make("span", { class: "crop" }, make("img", { src: one.thumbnail, alt: "" }), make("small", {}, first && !place ? chosen.theirs(rival) : ""))),
   );
   const covered = exact && mark.removal
     ? make("small", { class: "covered", title: chosen.coveredHelp }, chosen.covered(signed(mark.removal.measured)))
