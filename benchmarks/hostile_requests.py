@@ -7,9 +7,9 @@ The service runs in a process of its own in an empty folder, which is also its h
 
 * half by schemathesis from the service's own OpenAPI description, valid and invalid by turns: parameters, forms,
   files, headers, methods;
-* half by hypothesis around uploads: pictures cut off, mixed up, with bytes exchanged, two formats in one file, claims of
-  billions of pixels, archives and scripts named as pictures; names that climb folders, hold control letters or are very
-  long; huge headers, lying lengths, forms without an end, bodies without an end.
+* half by hypothesis around uploads: pictures cut off, mixed up, with bytes exchanged, two formats in one file,
+  claims of billions of pixels, archives and scripts named as pictures; names that climb folders, hold control letters
+  or are very long; huge headers, lying lengths, forms without an end, bodies without an end.
 
 No answer may be a 5xx but an intended 503, the process must live, no file may appear outside the folder of corrections
 (the log of the benchmark apart), and memory must stay below a bound: what the process has after the first pictures, and

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -107,6 +108,20 @@ def test_training_pictures_of_the_rival_stand_beside_the_parts(quadrant_run: Pat
     assert {one["label"] for one in examples} == {found["rival"]}
     assert all(one["thumbnail"].startswith("data:image/jpeg;base64,") for one in examples)
     assert str(quadrant_run.parent) not in json.dumps(found)  # nothing says where pictures lie
+
+
+def test_the_nearest_training_pictures_come_when_they_are_asked_for(quadrant_run: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(quadrant_run, tmp_path / "run"))  # what the network sees is kept in the run
+    app = create_app(run, settings=SETTINGS, cache=tmp_path / "cache")
+    (served,) = app.state.service._registry.models()
+    assert served._near.wait(60)
+    own = next(path for path in (quadrant_run.parent / "pictures").iterdir() if path.name == "Plain0.png")
+    (row,) = post(app, "/v1/predict?neighbours=3", own.read_bytes()).json()["predictions"]
+    assert len(row["neighbours"]) == 3
+    assert row["neighbours"][0]["label"] == "Plain Thornfinch"
+    assert row["neighbours"][0]["similarity"] == pytest.approx(1, abs=1e-3)
+    assert row["neighbours"][0]["thumbnail"].startswith("data:image/jpeg;base64,")
+    assert post(app, "/v1/predict", PICTURE).json()["predictions"][0]["neighbours"] == []
 
 
 def test_classes_models_and_state(app: object) -> None:

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fieldmark.data.images import FittedImage
-from fieldmark.explain.regions import box_in_picture, part_region, region_box
 from fieldmark.explanations import Example, Explanation, PartMark, in_words
 from fieldmark.predict.contract import NetworkOutputs
+from fieldmark.predict.regions import box_in_picture, part_region, region_box
 from fieldmark.records import Decision, Prediction
 from fieldmark.serve.answers import (
     Box,

@@ -47,10 +47,11 @@ def _add_recognition(router: APIRouter, service: RecognitionService) -> None:
         files: Annotated[list[UploadFile], File(description="One or more pictures' files.")],
         model: Model = None,
         maps: Annotated[bool, Query(description="Add the parts' maps, for drawing.")] = False,
+        neighbours: Annotated[int, Query(ge=0, le=20, description="Nearest training pictures to add.")] = 0,
     ) -> PredictAnswer:
         """Name what pictures show. One that can't be read has its reason in its place; the others are answered."""
         uploads = [await _read(file, number) for number, file in enumerate(files, start=1)]
-        return await service.predict(uploads, model, with_maps=maps)
+        return await service.predict(uploads, model, with_maps=maps, neighbours=neighbours)
 
     @router.post("/v1/explain", tags=["recognition"], responses=described(documentation.EXPLAINED, body=True))
     async def explain(

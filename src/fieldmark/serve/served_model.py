@@ -17,10 +17,11 @@ from fieldmark.models.bundle import BundleInfo, find_bundle
 from fieldmark.predict.contract import NetworkOutputs, Predictor
 from fieldmark.predict.load import load_predictor
 from fieldmark.records import Prediction
-from fieldmark.serve.answers import ModelVersion
+from fieldmark.serve.answers import ModelVersion, Neighbour
 from fieldmark.serve.batching import Batcher
 from fieldmark.serve.encoding import outputs_of
 from fieldmark.serve.examples import ExampleShelf
+from fieldmark.serve.nearest import NeighbourShelf
 from fieldmark.serve.settings import ServiceSettings
 
 #: Hex digits of a version.
@@ -63,7 +64,8 @@ class ServedModel:
         model: its name and version.
         predictor: runs the bundle; loaded once, for both.
         settings: how large queues and batches are.
-        shelf: where training pictures for explanations come from; ``None`` goes without.
+        shelf: where training pictures for explanations come from, given what reads evidence.
+        near: where the nearest training pictures come from; ``None`` goes without.
         observe: told of every batch.
 
     Attributes:
@@ -81,6 +83,7 @@ class ServedModel:
         settings: ServiceSettings,
         *,
         shelf: Callable[[EvidenceReader], ExampleShelf | None] = lambda _reader: None,
+        near: NeighbourShelf | None = None,
         observe: ObserveBatch = lambda _queue, _size, _seconds: None,
     ) -> None:
         self.model = model
@@ -91,6 +94,7 @@ class ServedModel:
         self.coverage = None if predictor.rule is None else predictor.rule.coverage
         self.exact = self._reader.additive and len(self._reader.names) > 1
         self._shelf = shelf(self._reader)
+        self._near = near
         self._predictions: Batcher[FittedImage, Seen] = Batcher(
             self._see,
             name=f"fieldmark-predict-{model.name}",
@@ -120,6 +124,10 @@ class ServedModel:
     def explain(self, job: ExplainJob) -> "Future[Explanation]":
         """Queue an explanation; the errors are those of ``predict``."""
         return self._explanations.submit(job)
+
+    def neighbours(self, seen: Seen, count: int) -> tuple[Neighbour, ...]:
+        """Return the training pictures nearest to one that was seen; none where none are known, or not yet."""
+        return () if self._near is None else self._near.nearest(seen.outputs.embedding[0], count)
 
     @property
     def waiting(self) -> dict[str, int]:
@@ -181,6 +189,7 @@ def load_served_model(
         predictor,
         settings,
         shelf=lambda reader: None if cache is None else ExampleShelf(source.path, reader, cache),
+        near=None if cache is None else NeighbourShelf(source.path, predictor, cache),
         observe=observe,
     )
 

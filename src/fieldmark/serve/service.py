@@ -15,6 +15,7 @@ from fieldmark.serve.answers import (
     ExplainAnswer,
     FeedbackAnswer,
     ModelsAnswer,
+    Neighbour,
     PictureAnswer,
     PredictAnswer,
     ReloadAnswer,
@@ -89,13 +90,16 @@ class RecognitionService:
         self._registry = Registry(sources, load(self.metrics), watch_s=settings.watch_s, on_reload=self.metrics.reload)
         self.ready = True
 
-    async def predict(self, uploads: Sequence[Upload], model: str | None, *, with_maps: bool = False) -> PredictAnswer:
+    async def predict(
+        self, uploads: Sequence[Upload], model: str | None, *, with_maps: bool = False, neighbours: int = 0
+    ) -> PredictAnswer:
         """Say what pictures show; a picture that can't be read has its reason in its place.
 
         Args:
             uploads: the files, in order.
             model: whose answer is wanted, ``NAME`` or ``NAME@VERSION``; ``None`` is the default.
             with_maps: add the parts' maps.
+            neighbours: how many of the nearest training pictures to add.
 
         Raises:
             Refusal: there are too many pictures, no such model, no room in the queue, or no time.
@@ -108,7 +112,8 @@ class RecognitionService:
             async with self._in_time():
                 decoded = await self._decode(uploads, served)
                 seen = await self._see(served, decoded)
-                answers = await self._off(self._decoders, _encode, decoded, seen, with_maps)
+                near = partial(served.neighbours, count=neighbours)
+                answers = await self._off(self._decoders, _encode, decoded, seen, near, with_maps)
         for answer in answers:
             self.metrics.picture(broken=answer.error is not None)
         return PredictAnswer(served.model, tuple(answers))
@@ -265,16 +270,28 @@ class _InTime:
             raise Late(message, "Try again.", retry_after=_AFTER_LATE) from error
 
 
-def _encode(decoded: Sequence[DecodedUpload], seen: Sequence[Seen | None], with_maps: bool) -> list[PictureAnswer]:
+def _encode(
+    decoded: Sequence[DecodedUpload],
+    seen: Sequence[Seen | None],
+    near: Callable[[Seen], tuple[Neighbour, ...]],
+    with_maps: bool,
+) -> list[PictureAnswer]:
     answers = []
     for one, found in zip(decoded, seen, strict=True):
         name, sha256 = one.upload.name, picture_hash(one.upload.data)
         if one.fitted is None or found is None:
             answers.append(broken_answer(source=name, sha256=sha256, error=one.error or "can't be decoded"))
             continue
-        maps = found.outputs.maps[0]
         answers.append(
-            picture_answer(found.prediction, maps, one.fitted, source=name, sha256=sha256, with_maps=with_maps)
+            picture_answer(
+                found.prediction,
+                found.outputs.maps[0],
+                one.fitted,
+                source=name,
+                sha256=sha256,
+                neighbours=near(found),
+                with_maps=with_maps,
+            )
         )
     return answers
 

@@ -54,7 +54,7 @@ export const models = () => ask("/v1/models");
 export const classes = (model) => ask(`/v1/classes${query({ model })}`);
 
 export const predict = (file, model, signal) =>
-  ask(`/v1/predict${query({ maps: "true", model })}`, { method: "POST", body: form({ files: file }), signal });
+  ask(`/v1/predict${query({ maps: "true", neighbours: "5", model })}`, { method: "POST", body: form({ files: file }), signal });
 
 export const explain = (file, versus, model, signal) =>
   ask(`/v1/explain${query({ versus, model })}`, { method: "POST", body: form({ file }), signal });
