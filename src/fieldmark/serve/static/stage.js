@@ -66,7 +66,7 @@ export class Stage {
   #light(pen, canvas, part, scale) {
     if (!part.box) return;
     const veil = new OffscreenCanvas(canvas.width, canvas.height), brush = veil.getContext("2d");
-    brush.fillStyle = "rgba(10, 14, 16, 0.62)";
+    brush.fillStyle = "rgba(10, 14, 16, 0.6)";
     brush.fillRect(0, 0, veil.width, veil.height);
     brush.globalCompositeOperation = "destination-out";
     if (part.map && this.grid) {
@@ -83,11 +83,12 @@ export class Stage {
   /** Return a canvas with a part cut out, or null where it is no place. */
   cutOut(box, side = 88) {
     if (!box || !this.bitmap) return null;
-    const [x, y, wide, high] = box, extent = Math.max(wide, high) * (1 + 2 * AROUND);
+    const [x, y, wide, high] = box, extent = Math.min(Math.max(wide, high) * (1 + 2 * AROUND), ...this.size);
     const across = this.bitmap.width / this.size[0], down = this.bitmap.height / this.size[1];
     const canvas = document.createElement("canvas");
     canvas.width = canvas.height = side * Math.min(2, window.devicePixelRatio || 1);
-    const left = x + wide / 2 - extent / 2, top = y + high / 2 - extent / 2;
+    const within = (start, whole) => Math.max(0, Math.min(start, whole - extent));
+    const left = within(x + wide / 2 - extent / 2, this.size[0]), top = within(y + high / 2 - extent / 2, this.size[1]);
     const pen = canvas.getContext("2d");
     pen.drawImage(this.bitmap, left * across, top * down, extent * across, extent * down, 0, 0, canvas.width, canvas.height);
     return canvas;
@@ -100,7 +101,7 @@ function cells(text, grid) {
   const most = Math.max(1, ...bytes);
   const canvas = new OffscreenCanvas(grid.columns, grid.rows), pen = canvas.getContext("2d");
   const image = pen.createImageData(grid.columns, grid.rows);
-  bytes.forEach((value, place) => (image.data[4 * place + 3] = Math.min(255, (255 * 1.3 * value) / most)));
+  bytes.forEach((value, place) => (image.data[4 * place + 3] = Math.min(255, (255 * 2 * value) / most)));
   pen.putImageData(image, 0, 0);
   return canvas;
 }

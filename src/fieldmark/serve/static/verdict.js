@@ -11,7 +11,8 @@ export function showVerdict(place, answer, known, coverage) {
   const chosen = words(), { decision, label, probability } = answer;
   const unknown = decision !== null && !decision.known;
   const several = decision?.candidates.length > 1;
-  const unsure = several || (decision === null && probability < 0.5);
+  const certain = decision === null ? probability >= 0.5 : decision.name === label;
+  const unsure = several || !certain;
   const heading = unknown ? chosen.unknownHead : unsure ? chosen.unsureOf(label) : label;
   const lineage = answer.lineage.slice(0, -1).join(" › ");
   place.className = unknown ? "unknown" : unsure ? "several" : "";
@@ -20,16 +21,17 @@ export function showVerdict(place, answer, known, coverage) {
     make("h1", { id: "label", tabindex: "-1" }, heading),
     unknown
       ? make("p", { class: "lead" }, chosen.unknownWords(known.classes.length, label))
-      : make("p", { class: "sure" }, meter(probability, percent(probability)), chosen.sure(percent(probability))),
+      : make("p", { class: "sure" }, meter(probability, percent(probability)), unsure ? chosen.likely(percent(probability)) : chosen.sure(percent(probability))),
     several && !unknown ? candidates(answer, coverage) : "",
     decision?.flagged.length ? make("p", { class: "note" }, chosen.flagged(joined(decision.flagged))) : "",
-    !unknown && decision?.name && decision.name !== label
-      ? make("p", { class: "note" }, chosen.certainOf(decision.rank, decision.name, percent(decision.confidence)))
-      : "",
+    !unknown && decision && !certain ? make("p", { class: "note" }, howFar(decision)) : "",
     others(answer, unsure && !several),
     decision ? "" : make("p", { class: "note" }, chosen.noRule),
   );
 }
+
+const howFar = ({ rank, name, confidence }) =>
+  name ? words().certainOf(rank, name, percent(confidence)) : words().notCertain;
 
 function candidates({ decision, top }, coverage) {
   const share = Object.fromEntries(top.map((one) => [one.label, one.probability]));

@@ -28,7 +28,7 @@ function sentence({ label, rival, marks: all, flip, exact }) {
   if (!forIt.length) return chosen.nothingFor(label);
   if (flip?.length) {
     const names = flip.map((name) => chosen.the(name));
-    return chosen.capital(chosen.decides(joined(names), rival)) + (exact ? "" : ` ${chosen.notExact}`);
+    return chosen.capital(chosen.decides(joined(names), rival, names.length > 1)) + (exact ? "" : ` ${chosen.notExact}`);
   }
   return chosen.capital(chosen.noFlip(chosen.the(forIt[0].part), rival)) + (exact ? "" : ` ${chosen.notExact}`);
 }
