@@ -1,4 +1,6 @@
-"""Take the pictures of the service's page that the documentation shows: python benchmarks/serve_screenshots.py RUN PICTURE
+"""Take the pictures of the service's page that the documentation shows.
+
+    python benchmarks/serve_screenshots.py RUN PICTURE
 
 RUN is a run of generated birds, PICTURE one of its pictures, such as
 
@@ -33,7 +35,7 @@ PATIENCE = 120_000
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 #: Colours of a committed picture: few enough that it stays small.
-COLOURS = 128
+COLOURS = 256
 
 
 @dataclass(frozen=True)

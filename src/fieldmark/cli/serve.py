@@ -7,6 +7,15 @@ import typer
 
 from fieldmark.cli.terminal import CacheFolder, Quiet, cache_folder, open_terminal
 
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(help="File of keys (see serve-key); without one, everyone is let in.", show_default="none"),
+]
+FeedbackFolder = Annotated[
+    Path | None, typer.Option(help="Folder of corrections.", show_default="feedback in the first run")
+]
+KeepPictures = Annotated[bool, typer.Option("--keep-pictures", help="Keep the pictures of corrections, to train on.")]
+
 
 def serve(
     context: typer.Context,
@@ -20,17 +29,10 @@ def serve(
     max_pixels: Annotated[int, typer.Option(min=1, help="Pixels of one picture.")] = 50_000_000,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds within which a request is answered.")] = 30.0,
     rate: Annotated[int, typer.Option(min=0, help="Requests a minute of one caller; 0 sets no limit.")] = 0,
-    keys: Annotated[
-        Path | None,
-        typer.Option(help="File of keys (see serve-key); without one, everyone is let in.", show_default="none"),
-    ] = None,
-    feedback: Annotated[
-        Path | None, typer.Option(help="Folder of corrections.", show_default="feedback in the first run")
-    ] = None,
+    keys: KeyFile = None,
+    feedback: FeedbackFolder = None,
     keep_feedback: Annotated[bool, typer.Option("--keep-feedback/--no-feedback", help="Take corrections.")] = True,
-    keep_pictures: Annotated[
-        bool, typer.Option("--keep-pictures", help="Keep the pictures of corrections, to train on.")
-    ] = False,
+    keep_pictures: KeepPictures = False,
     watch: Annotated[float, typer.Option(min=0, help="Seconds between looks for a new bundle; 0 never looks.")] = 2.0,
     device: Annotated[str, typer.Option(help="Where the network runs: cpu, cuda ...")] = "cpu",
     cache: CacheFolder = None,
