@@ -51,6 +51,34 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def deciding_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny run with a decision rule, fitted on what it says of noise, and reference pictures of noise."""
+    import shutil
+
+    import numpy as np
+
+    from fieldmark.decide import HeldOut, RuleOptions, fit_rule
+    from fieldmark.models.reference import Reference
+    from fieldmark.predict import load_predictor
+    from fieldmark.predict.deciding import record_decisions
+    from fieldmark.predict.neighbours import Neighbours
+
+    run = tmp_path_factory.mktemp("deciding") / "run"
+    shutil.copytree(tiny_run, run)
+    predictor, generator = load_predictor(run), np.random.default_rng(0)
+    found = predictor.outputs(generator.integers(0, 256, (90, 48, 48, 3), dtype=np.uint8))
+    truth = generator.integers(0, 5, 90)
+    reference = Reference(found.embedding[:30], truth[:30], tuple(f"noise {place}" for place in range(30)))
+    similarities = Neighbours(found.embedding[:30]).nearest(found.embedding[30:], 10)[0]
+    held = HeldOut(found.logits[30:], truth[30:], similarities, "noise")
+    info = predictor.info
+    options = RuleOptions(precision=0.5, known_share=0.6, costs={"ant": 4.0})
+    rule, temperature = fit_rule(held, info.classes, info.rank_names, info.lineage, options)
+    record_decisions(run, rule, temperature, reference, ("It was fitted on noise.",))
+    return run
+
+
+@pytest.fixture(scope="session")
 def _written_quadrant_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from part_stand_ins import register_quadrants, write_quadrant_run
 

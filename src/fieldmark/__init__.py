@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from fieldmark.data.reading import read_table
     from fieldmark.data.table import Table
     from fieldmark.errors import FieldmarkError
-    from fieldmark.evaluation import evaluate
+    from fieldmark.evaluation import evaluate, fit_decisions
     from fieldmark.explain import field_marks
     from fieldmark.field_guide import write_guide
     from fieldmark.predict import load_predictor
@@ -32,6 +32,7 @@ __all__ = [
     "TrainConfig",
     "evaluate",
     "field_marks",
+    "fit_decisions",
     "generate_birds",
     "load_predictor",
     "pretrain",
@@ -50,6 +51,7 @@ _HOMES = {
     "TrainConfig": "fieldmark.training.config",
     "evaluate": "fieldmark.evaluation",
     "field_marks": "fieldmark.explain",
+    "fit_decisions": "fieldmark.evaluation",
     "generate_birds": "fieldmark.synthetic",
     "load_predictor": "fieldmark.predict",
     "pretrain": "fieldmark.training.pretrain",

@@ -70,10 +70,11 @@ class Decision:
         known: whether the picture shows one of the classes, as far as can be told; ``False`` is "none that I know".
         novelty: how little the picture is like those of the known classes; above the rule's threshold, it is unknown.
         candidates: the conformal set, which holds the true class as often as the rule's coverage says; most probable
-            first.
+            first, never empty. The most probable class is missing where its pictures are usually surer than this one.
         rank: the deepest rank of the lineage that is certain enough; ``None`` where none is.
         name: what is certain at that rank, such as a genus; ``None`` where nothing is.
         confidence: probability of ``name``, in 0..1; ``None`` where nothing is certain.
+        flagged: classes that matter more than others and are probable enough to look twice, by their operating points.
     """
 
     known: bool
@@ -82,6 +83,7 @@ class Decision:
     rank: str | None = None
     name: str | None = None
     confidence: float | None = None
+    flagged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,19 @@ class Prediction:
     evidence: tuple[PartShare, ...] = ()
     decision: Decision | None = None
     error: str | None = None
+
+    @property
+    def answer(self) -> str | None:
+        """What may be said of the picture in a few words.
+
+        It is the name that is certain enough, such as a species or its genus, ``"unknown (nearest: X)"``, or
+        ``"uncertain (nearest: X)"`` where the class may be known but no name is certain; ``None`` without a decision.
+        """
+        if self.decision is None:
+            return None
+        if not self.decision.known:
+            return f"unknown (nearest: {self.label})"
+        return self.decision.name or f"uncertain (nearest: {self.label})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -165,3 +166,43 @@ def test_other_arrays_are_refused(load: Callable[[int], Predictor], pixels: np.n
 def test_what_can_hold_no_picture_is_refused(load: Callable[[int], Predictor], source: object) -> None:
     with pytest.raises(DataError, match="is no picture"):
         load(2)([source])  # type: ignore[list-item]
+
+
+@pytest.fixture(params=PREDICTORS)
+def load_deciding(request: pytest.FixtureRequest, deciding_run: Path) -> Callable[[int], Predictor]:
+    return lambda batch_size: PREDICTORS[request.param](deciding_run, batch_size)
+
+
+def test_batches_do_not_change_a_decision(load_deciding: Callable[[int], Predictor]) -> None:
+    images = pictures(7)
+    together, alone = load_deciding(4)(images), load_deciding(1)(images)
+    for first, second in zip(together, alone, strict=True):
+        assert first.decision is not None
+        assert second.decision is not None
+        assert first.decision.novelty == pytest.approx(second.decision.novelty, abs=1e-3)
+        assert replace(first.decision, novelty=0, confidence=0) == replace(second.decision, novelty=0, confidence=0)
+        assert first.answer == second.answer
+
+
+def test_decisions_are_what_the_rule_makes_of_the_outputs(load_deciding: Callable[[int], Predictor]) -> None:
+    predictor = load_deciding(4)
+    pixels = np.random.default_rng(3).integers(0, 256, (6, 48, 48, 3), dtype=np.uint8)
+    assert predictor.rule is not None
+    found = predictor.outputs(pixels)
+    assert np.allclose(predictor.calibrated(found.logits), predictor.probabilities(pixels), atol=TOLERANCE)
+    decisions = predictor.decisions(found)
+    assert len(decisions) == 6
+    for row, probabilities in zip(decisions, predictor.calibrated(found.logits), strict=True):
+        assert row is not None
+        assert row.known == (row.novelty <= predictor.rule.novelty_threshold)
+        order = [predictor.info.classes[index] for index in np.argsort(-probabilities, kind="stable")]
+        assert row.candidates
+        assert [name for name in order if name in row.candidates] == list(row.candidates)
+        assert (row.flagged == ("ant",)) == (probabilities[0] >= 0.2)
+
+
+def test_a_bundle_without_a_rule_decides_nothing(load: Callable[[int], Predictor]) -> None:
+    predictor = load(2)
+    assert predictor.rule is None
+    row = predictor(pictures(1))[0]
+    assert (row.decision, row.answer) == (None, None)

@@ -21,6 +21,7 @@ PUBLIC_NAMES = [
     "TrainConfig",
     "evaluate",
     "field_marks",
+    "fit_decisions",
     "generate_birds",
     "load_predictor",
     "pretrain",

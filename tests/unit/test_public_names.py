@@ -13,6 +13,7 @@ NAMES = [
     "TrainConfig",
     "evaluate",
     "field_marks",
+    "fit_decisions",
     "generate_birds",
     "load_predictor",
     "pretrain",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.core import TyperGroup
 
+from fieldmark.cli.calibrate import calibrate
 from fieldmark.cli.data_cache import data_cache
 from fieldmark.cli.data_check import data_check
 from fieldmark.cli.demo import demo
@@ -123,6 +124,7 @@ _COMMANDS: "tuple[tuple[typer.Typer, str, Callable[..., None]], ...]" = (
     (app, "demo", demo),
     (app, "pretrain", pretrain),
     (app, "train", train),
+    (app, "calibrate", calibrate),
     (app, "evaluate", evaluate),
     (app, "predict", predict),
     (app, "explain", explain),

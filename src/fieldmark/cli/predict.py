@@ -33,6 +33,9 @@ def predict(
 ) -> None:
     """Name what pictures show.
 
+    Where the bundle holds a decision rule (see `fieldmark calibrate`), each row ends with what may be relied on: the
+    name that is certain enough, such as a genus, or "unknown (nearest: X)"; and the set of classes that it may be.
+
     A picture that can't be read is a row with its reason; the exit code is then 1. Folders are searched for pictures
     at any depth; a file named by itself is always tried.
 

@@ -5,12 +5,13 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from fieldmark.cli.terminal import printable
 from fieldmark.predict.sources import displayable
-from fieldmark.records import BrokenRow, Prediction, Progress
+from fieldmark.records import BrokenRow, Decision, Prediction, Progress
 
 if TYPE_CHECKING:
     from fieldmark.models.bundle import BundleInfo
@@ -20,6 +21,15 @@ _WIDEST = 40
 
 #: What a class that isn't there looks like in a table.
 _BROKEN = "(broken)"
+
+#: Candidates that a line of a table lists; the others are counted.
+_CANDIDATES = 3
+
+#: What a CSV file tells of decisions, behind all other columns; empty where the bundle has no rule.
+_DECISION_COLUMNS = ("answer", "known", "novelty", "candidates", "rank", "name", "confidence", "flagged")
+
+#: Between the names in one cell of a CSV file.
+_BETWEEN = " | "
 
 
 @contextmanager
@@ -82,21 +92,52 @@ def _write_table(predictions: Iterable[Prediction], info: "BundleInfo", top: int
             continue
         others = ", ".join(f"{name} {100 * value:.1f} %" for name, value in row.top[1:top])
         behind = f"  (then {others})" if others else ""
+        behind += "" if row.decision is None else f"  → {_in_words(row, row.decision)}"
         stream.write(f"{row.label:<{width}}  {100 * (row.probability or 0):>9.1f} %  {source}{behind}\n")
+
+
+def _in_words(row: Prediction, decision: Decision) -> str:
+    """Say what may be relied on of a picture, for a table."""
+    said = str(row.answer)
+    if decision.known and decision.rank and decision.name != row.label:
+        said += f" ({decision.rank})"
+    if len(decision.candidates) > 1:
+        more = len(decision.candidates) - _CANDIDATES
+        listed = ", ".join(decision.candidates[:_CANDIDATES])
+        said += f"; may be {listed}" + (f" or {more} more" if more > 0 else "")
+    return said + (f"; look twice: {', '.join(decision.flagged)}" if decision.flagged else "")
 
 
 def _write_csv(predictions: Iterable[Prediction], info: "BundleInfo", top: int, stream: TextIO) -> None:
     ranks = list(info.rank_names[:-1])
     others = [column for place in range(2, top + 1) for column in (f"label_{place}", f"probability_{place}")]
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["source", "label", "probability", *ranks, *others, "error"])
+    writer.writerow(["source", "label", "probability", *ranks, *others, "error", *_DECISION_COLUMNS])
     for row in predictions:
         coarse = list(row.lineage[:-1]) if len(row.lineage) == len(ranks) + 1 else [""] * len(ranks)
         behind = [cell for name, value in row.top[1:top] for cell in (name, f"{value:.6f}")]
         behind += [""] * (len(others) - len(behind))
         probability = "" if row.probability is None else f"{row.probability:.6f}"
         error = displayable(row.error or "")
-        writer.writerow([displayable(row.source), row.label or "", probability, *coarse, *behind, error])
+        cells = [displayable(row.source), row.label or "", probability, *coarse, *behind, error]
+        writer.writerow([*cells, *_decision_cells(row)])
+
+
+def _decision_cells(row: Prediction) -> list[str]:
+    """Return what stands in ``_DECISION_COLUMNS``; nothing where there is no decision."""
+    decision = row.decision
+    if decision is None:
+        return [""] * len(_DECISION_COLUMNS)
+    return [
+        row.answer or "",
+        "yes" if decision.known else "no",
+        f"{decision.novelty:.6g}",
+        _BETWEEN.join(decision.candidates),
+        decision.rank or "",
+        decision.name or "",
+        "" if decision.confidence is None else f"{decision.confidence:.6f}",
+        _BETWEEN.join(decision.flagged),
+    ]
 
 
 def _write_json(predictions: Iterable[Prediction], info: "BundleInfo", top: int, stream: TextIO) -> None:
@@ -109,6 +150,8 @@ def _write_json(predictions: Iterable[Prediction], info: "BundleInfo", top: int,
             "top": [{"label": name, "probability": value} for name, value in row.top[:top]],
             "lineage": dict(zip(info.rank_names, row.lineage, strict=False)),
             "error": None if row.error is None else displayable(row.error),
+            "answer": row.answer,
+            "decision": None if row.decision is None else asdict(row.decision),
         }
         stream.write(("," if place else "") + "\n" + json.dumps(data, ensure_ascii=False))
     stream.write("\n]\n")

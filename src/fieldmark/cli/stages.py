@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fieldmark.cli.decision_output import decision_rows
 from fieldmark.cli.progress import in_words
 from fieldmark.cli.terminal import Terminal, percent
 from fieldmark.errors import ConfigError
@@ -56,6 +57,20 @@ def quieten_lightning() -> None:
     """Keep Lightning from announcing its number format in a line of its own; bar and notes say what matters."""
     for name in ("lightning.fabric", "lightning.pytorch"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def calibrate_run(terminal: Terminal, run: Path, *, cache: Path) -> None:
+    """Fit a fresh run's decisions on its validation rows; say how to get some where there are too few."""
+    from fieldmark.evaluation import fit_decisions, has_held_out_rows
+
+    if not has_held_out_rows(run):
+        terminal.note(
+            "Too few validation pictures to fit decisions (sets, unknowns): train with --holdout 0.1, or train again "
+            f"in folds with `fieldmark calibrate {run} --folds 5`."
+        )
+        return
+    with terminal.progress("Fitting decisions") as progress:
+        fit_decisions(run, cache=cache, progress=progress)
 
 
 def evaluate_run(terminal: Terminal, run: Path, *, cache: Path) -> None:
@@ -118,6 +133,9 @@ def print_evaluation(terminal: Terminal, result: "EvalResult") -> None:
     rows.append(["leaks between splits", f"{len(result.leaks):,}", ""])
     rows.append(["broken pictures", f"{len(result.broken):,}", ""])
     terminal.table(["measure", "value", "95 % interval"], rows)
+    if result.decisions is not None:
+        columns = ["decisions", "value", "promised"]
+        terminal.table(columns, decision_rows(result.decisions), title="What may be relied on")
     if result.pairs:
         pairs = [
             [pair.first, pair.second, str(pair.first_as_second), str(pair.second_as_first), percent(pair.rate)]

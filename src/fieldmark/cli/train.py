@@ -26,8 +26,9 @@ def train(
 ) -> None:
     """Train a recogniser on labelled pictures.
 
-    Afterwards the split `test` is evaluated (`val` where there is none) and the report written. The run's folder
-    holds config.json, log.csv, checkpoints, the bundle that predicts, evaluation.json and report.html.
+    Afterwards decisions are fitted on the validation rows (see `fieldmark calibrate`), the split `test` is evaluated
+    (`val` where there is none) and the report written. The run's folder holds config.json, log.csv, checkpoints, the
+    bundle that predicts, evaluation.json and report.html.
 
     Examples:
       fieldmark train photos/ --out runs/first
@@ -39,9 +40,12 @@ def train(
     terminal = open_terminal(context, quiet)
     options = options_from_flags(TrainConfig, flags, config)
 
-    from fieldmark.cli.stages import evaluate_run, is_first_process, train_run
+    from fieldmark.cli.stages import calibrate_run, evaluate_run, is_first_process, train_run
 
     folder = cache_folder(cache)
     train_run(terminal, path, out, options, cache=folder, reader=reader, resume=resume)
-    if evaluate and is_first_process():
+    if not is_first_process():
+        return
+    calibrate_run(terminal, out, cache=folder)
+    if evaluate:
         evaluate_run(terminal, out, cache=folder)

@@ -1,6 +1,7 @@
 """Evaluation: one protocol per file, each gives a frozen result and writes it into the run's folder."""
 
 from fieldmark.evaluation.classification import evaluate, evaluate_predictor
+from fieldmark.evaluation.decisions import fit_decisions, has_held_out_rows
 from fieldmark.evaluation.keypoints import (
     KeypointFigures,
     MappedPictures,
@@ -19,6 +20,8 @@ __all__ = [
     "evaluate",
     "evaluate_predictor",
     "evaluate_pretraining",
+    "fit_decisions",
+    "has_held_out_rows",
     "located_keypoints",
     "map_pictures",
     "parts_and_keypoints",

@@ -3,7 +3,7 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import polars as pl
@@ -13,7 +13,9 @@ from fieldmark.data.cache import CachedImages, cache_images
 from fieldmark.data.leaks import find_leaks
 from fieldmark.data.reading import read_table
 from fieldmark.data.table import Table
+from fieldmark.decide import DecisionRule
 from fieldmark.errors import DataError
+from fieldmark.evaluation.decision_figures import measure_decisions
 from fieldmark.evaluation.figures import listed, measure, warnings_for
 from fieldmark.evaluation.folders import replace_folder
 from fieldmark.evaluation.leakage import leaks_from_training, leaks_of
@@ -28,7 +30,8 @@ from fieldmark.evaluation.pictures import (
 from fieldmark.metrics import most_confused_pairs
 from fieldmark.models.bundle import BundleInfo, record_results
 from fieldmark.predict import load_predictor
-from fieldmark.records import BrokenRow, Leak, Progress
+from fieldmark.predict.contract import NetworkOutputs
+from fieldmark.records import BrokenRow, Decision, Leak, Progress
 from fieldmark.results import PICTURE_FOLDER, EvalResult
 
 #: Where training leaves the table of a run, seen from the run's folder.
@@ -49,6 +52,24 @@ class ProbabilityPredictor(Protocol):
 
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Return (B, N) class probabilities of (B, R, R, 3) fitted pictures."""
+
+
+@runtime_checkable
+class DecidingPredictor(Protocol):
+    """What evaluation asks of a predictor that may hold a decision rule."""
+
+    @property
+    def rule(self) -> DecisionRule | None:
+        """The rule that it decides by."""
+
+    def outputs(self, pixels: NDArray[np.uint8]) -> NetworkOutputs:
+        """Return all that the network says of (B, R, R, 3) fitted pictures."""
+
+    def calibrated(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the probabilities (B, N) of logits."""
+
+    def decisions(self, found: NetworkOutputs) -> tuple[Decision | None, ...]:
+        """Return what may be relied on of each of B pictures."""
 
 
 def evaluate(
@@ -135,7 +156,9 @@ def evaluate_predictor(
     result = measure(outcome, info, split=split, fingerprint=images.table.fingerprint(), leaks=leaks, seed=seed)
     broken = _broken_in(split, table, images)
     warnings = warnings_for(outcome, split, compared_with_training=checked)
-    result = replace(result, broken=broken, warnings=warnings)
+    rule = predictor.rule if isinstance(predictor, DecidingPredictor) else None
+    decided = None if rule is None else measure_decisions(outcome, rule, info)
+    result = replace(result, broken=broken, warnings=warnings, decisions=decided)
     result = _illustrate(result, outcome, images.table, PictureWriter(table.root, partial), seed=seed)
     replace_folder(partial, run / PICTURE_FOLDER)
     result.save(run)
@@ -189,16 +212,30 @@ def _predict(predictor: ProbabilityPredictor, images: CachedImages, split: str, 
     rows = np.flatnonzero(wanted.to_series().to_numpy())
     if not len(rows):
         raise DataError(f"Every picture of split {split!r} is broken.", "See what is wrong: fieldmark data check PATH.")
-    parts = []
+    parts: list[NDArray[np.float64]] = []
+    decisions: list[Decision] = []
     for start in range(0, len(rows), _CHUNK):
-        parts.append(predictor.probabilities(np.asarray(images.pixels[rows[start : start + _CHUNK]])))
+        probabilities, decided = _said(predictor, np.asarray(images.pixels[rows[start : start + _CHUNK]]))
+        parts.append(probabilities)
+        decisions.extend(decided)
         if progress is not None:
             progress(min(start + _CHUNK, len(rows)), len(rows))
     classes = predictor.info.classes
     places = {name: index for index, name in enumerate(classes)}
     chosen = frame[rows.tolist()]
     truth = np.array([places[label] for label in chosen["label"]], dtype=np.int64)
-    return Outcome(chosen, classes, truth, np.concatenate(parts))
+    return Outcome(chosen, classes, truth, np.concatenate(parts), tuple(decisions))
+
+
+def _said(
+    predictor: ProbabilityPredictor, pixels: NDArray[np.uint8]
+) -> tuple[NDArray[np.float64], tuple[Decision, ...]]:
+    """Return the probabilities of one chunk, and its decisions where the predictor has a rule."""
+    if not isinstance(predictor, DecidingPredictor) or predictor.rule is None:
+        return predictor.probabilities(pixels), ()
+    found = predictor.outputs(pixels)
+    decided = tuple(decision for decision in predictor.decisions(found) if decision is not None)
+    return predictor.calibrated(found.logits), decided
 
 
 def _broken_in(split: str, table: Table, images: CachedImages) -> tuple[BrokenRow, ...]:

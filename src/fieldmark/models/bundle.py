@@ -4,6 +4,8 @@
     weights.safetensors   the recogniser's tensors
     README.md             the model card
 
+and, where decisions were fitted, ``decisions.json`` and ``reference.safetensors``.
+
 Nothing in it is ever unpickled. ``read_info`` needs no torch.
 """
 
@@ -30,6 +32,9 @@ INFO_FILE = "bundle.json"
 WEIGHTS_FILE = "weights.safetensors"
 CARD_FILE = "README.md"
 
+#: The limits of a bundle without a decision rule.
+_NO_RULE = "It knows only the classes in `bundle.json`; a picture of anything else gets one of their names."
+
 Scalar = str | int | float | bool | None
 
 
@@ -48,6 +53,7 @@ class BundleInfo:
         training: the training options, flat.
         data_fingerprint: fingerprint of the table it was trained on.
         results: measured figures, by name.
+        limits: what can be relied on and what can't, in sentences for the model card.
         fieldmark_version: the version that wrote it.
     """
 
@@ -61,6 +67,7 @@ class BundleInfo:
     training: Mapping[str, Scalar] = field(default_factory=dict)
     data_fingerprint: str = ""
     results: Mapping[str, float] = field(default_factory=dict)
+    limits: tuple[str, ...] = ()
     fieldmark_version: str = fieldmark.__version__
 
 
@@ -101,6 +108,21 @@ def record_results(folder: Path, results: Mapping[str, float]) -> None:
     place = find_bundle(folder)
     info = read_info(place)
     _write_texts(place, replace(info, results={**info.results, **results}))
+
+
+def record_calibration(folder: Path, temperature: float, limits: Sequence[str]) -> None:
+    """Put a temperature into a bundle, and what can be relied on into its model card; each file is replaced atomically.
+
+    Args:
+        folder: a bundle, or a run folder that holds one.
+        temperature: positive; logits are divided by it before the softmax.
+        limits: sentences for the model card.
+
+    Raises:
+        BundleError: there is no bundle, or it can't be read.
+    """
+    place = find_bundle(folder)
+    _write_texts(place, replace(read_info(place), temperature=temperature, limits=tuple(limits)))
 
 
 def record_part_names(folder: Path, names: Sequence[str]) -> None:
@@ -261,7 +283,7 @@ def _model_card(info: BundleInfo) -> str:
         "",
         "## Limits",
         "",
-        "It knows only the classes in `bundle.json`; a picture of anything else gets one of their names.",
+        *([f"- {sentence}" for sentence in info.limits] or [_NO_RULE]),
         "",
     ]
     return "\n".join(lines)

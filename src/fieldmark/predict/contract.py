@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from fieldmark.decide import DecisionRule
 from fieldmark.models.bundle import BundleInfo
-from fieldmark.records import Prediction
+from fieldmark.records import Decision, Prediction
 
 #: What holds a picture: a path, an encoded file's bytes (with a name to show, or without), a Pillow image, or a
 #: uint8 array (H, W, 3) in RGB or (H, W) in grey.
@@ -60,6 +61,11 @@ class Predictor(Protocol):
         """The bundle that it predicts with, without its tensors."""
         ...
 
+    @property
+    def rule(self) -> DecisionRule | None:
+        """The rule that it decides by; ``None`` where the bundle holds none."""
+        ...
+
     def __call__(self, images: Sequence[ImageSource]) -> list[Prediction]:
         """Return one prediction for each picture, in the same order.
 
@@ -95,5 +101,16 @@ class Predictor(Protocol):
 
         Raises:
             DataError: another shape or type.
+        """
+        ...
+
+    def calibrated(self, logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the probabilities (B, N) of logits (B, N), at the bundle's temperature."""
+        ...
+
+    def decisions(self, found: NetworkOutputs) -> tuple[Decision | None, ...]:
+        """Return what may be relied on of each of B pictures, given all that the network says of them.
+
+        Each is ``None`` where the bundle holds no decision rule.
         """
         ...

@@ -21,9 +21,11 @@ def load_predictor(run: Path | str, *, device: str = "cpu", batch_size: int = 32
         ConfigError: an unknown device, or a size below 1.
     """
     from fieldmark.models.bundle import load_bundle
+    from fieldmark.predict.deciding import load_decider
     from fieldmark.predict.picture_predictor import PicturePredictor
     from fieldmark.predict.torch_engine import TorchEngine
 
     recognizer, info = load_bundle(Path(run))
     engine = TorchEngine(recognizer, info.preprocessing, device=device)
-    return PicturePredictor(engine, info, batch_size=batch_size, top=top)
+    decider = load_decider(Path(run), info)
+    return PicturePredictor(engine, info, decider=decider, batch_size=batch_size, top=top)

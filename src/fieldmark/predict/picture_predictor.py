@@ -8,13 +8,14 @@ from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import softmax
 
+from fieldmark.decide import DecisionRule, scaled_softmax
 from fieldmark.errors import BrokenImageError, ConfigError, DataError
 from fieldmark.models.bundle import BundleInfo
 from fieldmark.predict.contract import Engine, ImageSource, NetworkOutputs
+from fieldmark.predict.deciding import OutputDecider
 from fieldmark.predict.pictures import fitted_pixels, source_name
-from fieldmark.records import PartShare, Prediction
+from fieldmark.records import Decision, PartShare, Prediction
 
 #: Threads that decode; Pillow releases the interpreter's lock, and more would only wait for the network.
 _DECODERS = 4
@@ -28,6 +29,7 @@ class PicturePredictor:
     Args:
         engine: runs the bundle's network.
         info: the bundle.
+        decider: says what may be relied on; ``None`` where the bundle holds no decision rule.
         batch_size: pictures that go through the network at once, at least 1.
         top: how many classes a prediction lists, at least 1.
 
@@ -35,12 +37,21 @@ class PicturePredictor:
         ConfigError: a size below 1.
     """
 
-    def __init__(self, engine: Engine, info: BundleInfo, *, batch_size: int = 32, top: int = 5) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        info: BundleInfo,
+        *,
+        decider: OutputDecider | None = None,
+        batch_size: int = 32,
+        top: int = 5,
+    ) -> None:
         for name, value in (("batch size", batch_size), ("number of classes to list", top)):
             if value < 1:
                 raise ConfigError(f"The {name} can't be {value}.", "Give a whole number of 1 or more.")
         self._engine = engine
         self._info = info
+        self._decider = decider
         self._batch_size = batch_size
         self._top = min(top, len(info.classes))
 
@@ -48,6 +59,11 @@ class PicturePredictor:
     def info(self) -> BundleInfo:
         """The bundle that it predicts with, without its tensors."""
         return self._info
+
+    @property
+    def rule(self) -> DecisionRule | None:
+        """The rule that it decides by; ``None`` where the bundle holds none."""
+        return None if self._decider is None else self._decider.rule
 
     def __call__(self, images: Sequence[ImageSource]) -> list[Prediction]:
         """Return one prediction for each picture, in the same order."""
@@ -77,13 +93,20 @@ class PicturePredictor:
         """Return the calibrated probabilities (B, N), rows adding up to 1, of fitted pictures (B, R, R, 3)."""
         self._check(pixels)
         batches = [
-            self._calibrated(self._engine.run(pixels[i : i + self._batch_size]).logits)
+            self.calibrated(self._engine.run(pixels[i : i + self._batch_size]).logits)
             for i in range(0, len(pixels), self._batch_size)
         ]
         return np.concatenate([np.empty((0, len(self._info.classes))), *batches])
 
-    def _calibrated(self, logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        return np.asarray(softmax(logits / self._info.temperature, axis=1))
+    def calibrated(self, logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the probabilities (B, N) of logits (B, N), at the bundle's temperature."""
+        return scaled_softmax(logits, self._info.temperature)
+
+    def decisions(self, found: NetworkOutputs) -> tuple[Decision | None, ...]:
+        """Return what may be relied on of each picture, given all that the network says of B of them."""
+        if self._decider is None:
+            return (None,) * len(found.logits)
+        return self._decider(found, self.calibrated(found.logits))
 
     def _check(self, pixels: npt.NDArray[np.uint8]) -> None:
         side = self._info.preprocessing.resolution
@@ -96,8 +119,11 @@ class PicturePredictor:
     def _predictions(self, pixels: npt.NDArray[np.uint8]) -> list[Prediction]:
         """Return the predictions of fitted pictures, which have no source yet."""
         found = self.outputs(pixels)
-        probabilities = self._calibrated(found.logits)
-        return [self._prediction(row, found, place) for place, row in enumerate(probabilities)]
+        probabilities, decisions = self.calibrated(found.logits), self.decisions(found)
+        return [
+            replace(self._prediction(row, found, place), decision=decisions[place])
+            for place, row in enumerate(probabilities)
+        ]
 
     def _prediction(self, row: npt.NDArray[np.float64], found: NetworkOutputs, place: int) -> Prediction:
         best = np.argsort(-row, kind="stable")[: self._top]

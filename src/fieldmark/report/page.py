@@ -7,6 +7,7 @@ from fieldmark.report.curves import read_curves
 from fieldmark.report.embedding import embedding
 from fieldmark.report.heatmap import draw_heatmap
 from fieldmark.report.rendering import write_page
+from fieldmark.report.trust import verdicts
 from fieldmark.report.wording import initial_weights, readable_names, when, words_for
 from fieldmark.results import PICTURE_FOLDER, RESULT_FILE, EvalResult
 
@@ -37,6 +38,7 @@ def _content(run: Path, result: EvalResult) -> dict[str, object]:
         "result": result,
         "name": lambda label: names.get(label, label),
         "words": words_for(result),
+        "verdicts": verdicts(result),
         "shown_pairs": result.pairs[:_PAIRS_AT_ONCE],
         "further_pairs": result.pairs[_PAIRS_AT_ONCE:],
         "classes_evaluated": sum(row.support > 0 for row in result.per_class),

@@ -59,7 +59,9 @@ class TrainConfig:
         part_labels: annotated pictures of each class that the keypoints are learned from, chosen by the seed; ``None``
             takes all.
         keypoint_weight: weight of the keypoints' loss beside that of the classes.
-        seed: of weights, order, augmentation and the choice of ``part_labels``.
+        holdout: share of each class's training rows that are made validation rows where the data have none, so that
+            decisions can be fitted on pictures that no weight was learned from; 0 trains on all.
+        seed: of weights, order, augmentation and the choice of ``part_labels`` and of rows held out.
         precision: ``"bf16"`` autocast, ``"32"``, or ``"auto"``: bf16 where the processor has instructions for it.
         time_limit: minutes that training may take; epochs are cut to fit. ``None`` is no limit.
     """
@@ -100,6 +102,7 @@ class TrainConfig:
     keypoints: bool = False
     part_labels: int | None = None
     keypoint_weight: float = 1.0
+    holdout: float = 0.0
     seed: int = 0
     precision: str = "auto"
     time_limit: float | None = None
@@ -154,6 +157,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "unlabelled_weight": (0, 1000),
     "part_labels": (0, 1e6),
     "keypoint_weight": (0, 1000),
+    "holdout": (0, 0.5),
     "time_limit": (0.01, 1e6),
 }
 

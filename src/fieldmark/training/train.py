@@ -9,6 +9,7 @@ from typing import cast
 from fieldmark.data.cache import CachedImages, cache_images
 from fieldmark.data.leaks import find_leaks
 from fieldmark.data.reading import read_table
+from fieldmark.data.splits import hold_out
 from fieldmark.data.table import Table
 from fieldmark.errors import DataError
 from fieldmark.models.bundle import BundleInfo, save_bundle
@@ -81,6 +82,7 @@ def train(
     fabric = make_fabric(config.precision)
     hears = observer if observer is not None and fabric.global_rank == 0 else SilentObserver()
     table = data if isinstance(data, Table) else read_table(data, reader=reader, seed=config.seed)
+    table = hold_out(table, config.holdout, config.seed)
     _check_trainable(table)
     if config.keypoints:
         check_keypoints(table)

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,11 @@ import fieldmark.training.train
 from fieldmark.cli import demo as demo_module
 from fieldmark.cli.main import app
 from fieldmark.data.table import Table, make_table
+from fieldmark.decide import DecisionRule, RuleOptions
 from fieldmark.errors import DataError
-from fieldmark.records import BrokenRow, Interval, Leak
-from fieldmark.results import ClassResult, ConfusedPair, EvalResult
+from fieldmark.predict import load_predictor
+from fieldmark.records import BrokenRow, Decision, Interval, Leak, Prediction
+from fieldmark.results import ClassResult, ConfusedPair, DecisionResult, EvalResult, FlagDecisions, RankDecisions
 from fieldmark.training.config import TrainConfig
 from fieldmark.training.train import TrainResult
 
@@ -212,10 +215,102 @@ def test_predict_as_csv(run: Run, tiny_run: Path, tmp_path: Path) -> None:
     pictures(tmp_path)
     done = run("predict", tiny_run, tmp_path / "*.png", "--format", "csv", "--top", 2)
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
-    assert list(rows[0]) == ["source", "label", "probability", "kind", "label_2", "probability_2", "error"]
+    of_decisions = ["answer", "known", "novelty", "candidates", "rank", "name", "confidence", "flagged"]
+    assert list(rows[0]) == [
+        *("source", "label", "probability", "kind", "label_2", "probability_2", "error"),
+        *of_decisions,
+    ]
+    assert {rows[0][column] for column in of_decisions} == {""}  # this bundle has no rule
     assert len(rows) == 2
     assert {row["kind"] for row in rows} <= {"insect", "mammal"}
     assert float(rows[0]["probability"]) >= float(rows[0]["probability_2"])
+
+
+def test_predict_shows_what_may_be_relied_on(run: Run, deciding_run: Path, tmp_path: Path) -> None:
+    paths = [str(path) for path in pictures(tmp_path)]
+    rows = load_predictor(deciding_run)(paths)
+    table = run("predict", deciding_run, *paths).stdout.splitlines()[1:]
+    listed = list(csv.DictReader(io.StringIO(run("predict", deciding_run, *paths, "--format", "csv").stdout)))
+    data = json.loads(run("predict", deciding_run, *paths, "--format", "json").stdout)
+    for row, line, cells, entry in zip(rows, table, listed, data, strict=True):
+        assert row.decision is not None
+        assert f"→ {row.answer}" in line
+        assert (cells["answer"], cells["known"]) == (row.answer, "yes" if row.decision.known else "no")
+        assert cells["candidates"].split(" | ") == list(row.decision.candidates)
+        assert cells["label"] == entry["label"] == row.label
+        assert entry["answer"] == row.answer
+        assert entry["decision"]["known"] == row.decision.known
+        assert entry["decision"]["candidates"] == list(row.decision.candidates)
+        assert entry["decision"]["novelty"] == pytest.approx(row.decision.novelty, abs=1e-3)
+
+
+def test_an_answer_says_unknown_uncertain_or_the_name_that_is_certain() -> None:
+    def answer(decision: Decision | None) -> str | None:
+        return Prediction("x.jpg", "wren", 0.4, decision=decision).answer
+
+    assert answer(None) is None
+    assert answer(Decision(False, 3.0, ("wren",), "genus", "Troglodytes", 0.99)) == "unknown (nearest: wren)"
+    assert answer(Decision(True, 0.0, ("wren", "robin"))) == "uncertain (nearest: wren)"
+    assert answer(Decision(True, 0.0, ("wren",), "genus", "Troglodytes", 0.97)) == "Troglodytes"
+
+
+def test_calibrate_hands_on_its_options_and_prints_the_rule(
+    run: Run, deciding_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: Calls = []
+
+    def fit(folder: Path, **rest: object) -> DecisionRule:
+        asked.append({"run": folder, **rest})
+        rule = load_predictor(deciding_run).rule
+        assert rule is not None
+        return rule
+
+    monkeypatch.setattr(fieldmark.evaluation, "fit_decisions", fit)
+    options = ("--coverage", 0.8, "--precision", 0.9, "--score", "knn")
+    done = run("calibrate", "a", *options, "--sensitivity", "a=b=0.9", "--cost", "bee=7", "--quiet")
+    assert done.exit_code == 0, done.stderr
+    assert asked[0]["run"] == Path("a")
+    assert asked[0]["options"] == RuleOptions(
+        coverage=0.8, precision=0.9, score="knn", sensitivities={"a=b": 0.9}, costs={"bee": 7.0}
+    )
+    assert "60 pictures of noise" in done.stdout
+    assert "ant flagged from" in done.stdout
+    assert run("calibrate", "a", "--folds", 3, "--quiet").exit_code == 0
+    assert asked[1]["folds"] == 3
+
+
+@pytest.mark.parametrize("words", ["melanoma", "=0.9", "melanoma=much"])
+def test_calibrate_refuses_what_names_no_class_with_a_number(run: Run, words: str) -> None:
+    done = run("calibrate", "a", "--sensitivity", words)
+    assert done.exit_code == 2
+    assert "--sensitivity melanoma=0.95" in done.stderr
+
+
+def test_train_fits_decisions_where_there_are_validation_rows_enough(
+    run: Run, library: dict[str, Calls], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted: list[Path] = []
+    monkeypatch.setattr(fieldmark.evaluation, "fit_decisions", lambda folder, **rest: fitted.append(folder))
+    few = run("train", "photos", "--out", "a")
+    assert (few.exit_code, fitted) == (0, [])
+    assert "--holdout 0.1" in few.stderr
+    monkeypatch.setattr(fieldmark.evaluation, "has_held_out_rows", lambda folder: True)
+    assert run("train", "photos", "--out", "b", "--no-evaluate").exit_code == 0
+    assert fitted == [Path("b")]
+
+
+def test_evaluate_prints_how_far_decisions_held(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    ranks = (RankDecisions("genus", 0.8, 0.3, 0.97), RankDecisions("species", 0.9, 0.5, 0.94))
+    flags = (FlagDecisions("robin", 0.1, "sensitivity 0.95", 0.93, 0.7),)
+    told = DecisionResult(
+        *(0.9, 0.911, 0.0312, "robin", 0.85, 1.43, 0.7, 0.05, 0.062, "gen+knn", 0.95, 0.951),
+        *(ranks, 0.2, 0.65, flags, "296 pictures of split val"),
+    )
+    monkeypatch.setattr(fieldmark.evaluation, "evaluate", lambda *_, **__: replace(result(), decisions=told))
+    monkeypatch.setattr(fieldmark.report, "write_report", lambda folder: folder / "report.html")
+    printed = run("evaluate", "a").stdout
+    for words in ("91.1 %", "3.1 points", "1.43", "6.2 %", "95.1 %", "named at rank genus", "robin flagged", "93.0 %"):
+        assert words in printed
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "json"])
@@ -298,7 +393,7 @@ def test_demo_goes_the_whole_way(run: Run, library: dict[str, Calls], tmp_path: 
     assert library["birds"][0]["species"] == demo_module.QUICK_DEMO.species
     call = library["train"][0]
     assert (call["data"], call["out"], call["resume"]) == (folder / "birds", folder / "run", True)
-    assert call["config"] == demo_module.QUICK_DEMO.config
+    assert call["config"] == replace(demo_module.QUICK_DEMO.config, holdout=0.15)
     assert done.stdout.splitlines()[-1] == f"Report: {folder / 'run' / 'report.html'}"
 
 

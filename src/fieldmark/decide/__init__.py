@@ -1,0 +1,26 @@
+"""What may be relied on of a network's scores: calibration, conformal sets, unknowns, certain ranks, operating points.
+
+Everything here is numpy: it neither knows pictures nor networks. Thresholds are fitted on rows that no weight was
+learned from (``fit_rule``), kept as a ``DecisionRule`` and applied by ``Decider``.
+"""
+
+from fieldmark.decide.apply import Decider
+from fieldmark.decide.fitting import HeldOut, RuleOptions, fit_rule
+from fieldmark.decide.novelty import DEFAULT_SCORE, SCORES, Said
+from fieldmark.decide.rule import DecisionRule, MeasureScale, OperatingPoint
+from fieldmark.decide.temperature import fit_temperature, scaled_softmax
+
+__all__ = [
+    "DEFAULT_SCORE",
+    "SCORES",
+    "Decider",
+    "DecisionRule",
+    "HeldOut",
+    "MeasureScale",
+    "OperatingPoint",
+    "RuleOptions",
+    "Said",
+    "fit_rule",
+    "fit_temperature",
+    "scaled_softmax",
+]
