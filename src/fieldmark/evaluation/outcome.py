@@ -8,6 +8,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+#: Where an evaluation leaves its predictions, seen from its folder.
+PREDICTIONS_FILE = "predictions.parquet"
+
 
 @dataclass(frozen=True)
 class Outcome:
