@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.core import TyperGroup
 
+from fieldmark.cli.compare import compare
 from fieldmark.cli.data_cache import data_cache
 from fieldmark.cli.data_check import data_check
 from fieldmark.cli.demo import demo
@@ -124,6 +125,7 @@ _COMMANDS: "tuple[tuple[typer.Typer, str, Callable[..., None]], ...]" = (
     (app, "pretrain", pretrain),
     (app, "train", train),
     (app, "evaluate", evaluate),
+    (app, "compare", compare),
     (app, "predict", predict),
     (app, "explain", explain),
     (app, "report", report),

@@ -1,8 +1,8 @@
 """Figures of several trainings on the same pictures, with intervals over both at once; and paired tests of two runs.
 
-Trainings differ by chance (the seed), and so does which pictures were taken. Every draw takes trainings and, by itself,
-pictures with replacement: the pigeonhole bootstrap of crossed factors (Owen, *Annals of Applied Statistics* 1, 2007). Of
-one training it is the bootstrap over pictures.
+Trainings differ by chance (the seed), and which pictures were taken is chance too. Every draw takes trainings and, by
+itself, pictures with replacement: the pigeonhole bootstrap of crossed factors (Owen, *Annals of Applied Statistics* 1,
+2007). Of one training it is the bootstrap over pictures.
 """
 
 from collections.abc import Iterator, Sequence

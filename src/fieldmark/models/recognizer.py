@@ -92,7 +92,7 @@ class Recognizer(nn.Module):
         return PartEvidence(maps, presence, self.head(vectors, presence))  # evidence (B, P, N)
 
     def pooled(self, features: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what the head reads: vectors (B, P, C) and presence (B, P); the arguments are as of ``evidence_of``."""
+        """Return what the head reads: vectors (B, P, C) and presence (B, P); arguments as of ``evidence_of``."""
         return pool_parts(features, maps, rest=self.rest)
 
     def outputs(self, x: Tensor) -> RecognizerOutputs:
