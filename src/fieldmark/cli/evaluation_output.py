@@ -131,7 +131,9 @@ def print_comparison(terminal: Terminal, found: "RunComparison") -> None:
         difference = figure.difference
         ends = f"{100 * difference.low:+.1f} to {100 * difference.high:+.1f}"
         figures = [percent(figure.first), percent(figure.second), f"{100 * difference.value:+.1f}", ends]
-        rows.append([_FIGURES[figure.name], *figures, "< 0.001" if figure.p < 0.001 else f"{figure.p:.3f}", figure.test])
+        rows.append(
+            [_FIGURES[figure.name], *figures, "< 0.001" if figure.p < 0.001 else f"{figure.p:.3f}", figure.test]
+        )
     columns = ["measure", found.first, found.second, "difference (points)", "95 % interval", "p", "test"]
     terminal.table(columns, rows, title=f"The same {found.n:,} pictures of split {found.split}")
     if found.only_first is not None and found.only_second is not None:

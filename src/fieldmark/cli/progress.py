@@ -18,7 +18,7 @@ class Bars(Protocol):
     """Shows how far pieces of work are; used as a context."""
 
     def update(self, name: str, done: int, total: int, extra: str = "") -> None:
-        """``done`` of ``total`` items of the work called ``name`` are over; fewer than before is such work begun anew."""
+        """``done`` of ``total`` items of the work ``name`` are over; fewer than before is such work begun anew."""
         ...
 
     def __enter__(self) -> Self: ...

@@ -120,7 +120,8 @@ def test_train_trains_evaluates_and_reports(run: Run, library: dict[str, Calls],
     assert library["evaluate"][0]["split"] == "test"
     accuracy, report = done.stdout.splitlines()
     assert accuracy == (
-        "Accuracy on 200 pictures of split test: 90.5 % (one seed; 95 % interval 87.0 % to 94.0 %), 1 leak between splits"
+        "Accuracy on 200 pictures of split test: 90.5 % (one seed; 95 % interval 87.0 % to 94.0 %), "
+        "1 leak between splits"
     )
     assert report == f"Report: {Path('runs/a/report.html')}"
     assert "training hard" in done.stderr
