@@ -15,7 +15,15 @@ from fieldmark.report import write_report
 from fieldmark.report.curves import nice_ticks, read_curves
 from fieldmark.report.heatmap import MAX_CLASSES, draw_heatmap
 from fieldmark.report.wording import readable_names, sureness, words_for
-from fieldmark.results import ClassResult, ConfusedPair, EvalResult, LeakPair, Picture
+from fieldmark.results import (
+    ClassResult,
+    ConfusedPair,
+    EvalResult,
+    LeakPair,
+    LeastRisk,
+    MistakeSeverity,
+    Picture,
+)
 
 EVIL = '<script>alert("x")</script>'
 TEMPLATES = Path(__file__).parents[3] / "src" / "fieldmark" / "report" / "templates"
@@ -75,6 +83,16 @@ class Elements(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.found.append((tag, {name: value or "" for name, value in attrs}))
+
+
+def test_severity_is_shown_where_there_is_a_lineage(tmp_path: Path) -> None:
+    severity = MistakeSeverity(2, 1.25, 0.312, 0.9, LeastRisk(0.74, None, 0.301))
+    page = write(tmp_path / "with", replace(result(), severity=severity))
+    assert "How bad the mistakes are" in page
+    row = re.search(r"least risk</th>(.*?)</tr>", page, re.DOTALL)
+    assert row is not None
+    assert re.findall(r">([^<]+)</td>", row[1]) == ["74.0\u202f%", "–", "0.301"]
+    assert "How bad the mistakes are" not in write(tmp_path / "without", result())
 
 
 def test_the_first_things_are_the_headline_then_the_pairs(tmp_path: Path) -> None:
