@@ -27,7 +27,7 @@ def invoke(*arguments: object) -> Result:
 
 @pytest.mark.slow
 def test_seeds_are_trained_taken_up_again_evaluated_and_compared(tmp_path: Path) -> None:
-    birds = fieldmark.generate_birds(tmp_path / "birds", species=4, train=8, test=4, size=32)
+    birds = fieldmark.generate_birds(tmp_path / "birds", species=4, train=8, test=4, size=48)
     cache, two, again = tmp_path / "cache", tmp_path / "two", tmp_path / "again"
     first = invoke("train", birds, "--out", two, "--cache", cache, *OPTIONS.split())
     assert first.exit_code == 0, first.stderr

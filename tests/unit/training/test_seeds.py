@@ -16,7 +16,7 @@ from fieldmark.training.run_folder import check_run, make_run, seed_folders
 from fieldmark.training.seeds import train_seeds
 from fieldmark.training.train import TrainResult
 
-CONFIG = TrainConfig(epochs=2)
+CONFIG = TrainConfig(epochs=2, parts=0)
 
 
 class Listener(SilentObserver):
