@@ -47,4 +47,5 @@ def least_risk(probabilities: Floats, costs: Floats) -> NDArray[np.int64]:
     Raises:
         ValueError: the costs are not those of N classes.
     """
-    return expected_costs(probabilities, costs).argmin(axis=1).astype(np.int64)
+    cheapest: NDArray[np.int64] = expected_costs(probabilities, costs).argmin(axis=1).astype(np.int64)
+    return cheapest

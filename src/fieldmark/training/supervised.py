@@ -227,9 +227,9 @@ def mixed(
         return (*mix_batch(x, targets, strength, generator), None)
     together = torch.cat([targets, *attributes], 1)  # (B, N + 2 A)
     x, together = mix_batch(x, together, strength, generator)
-    sizes = [targets.shape[1], attributes.shares.shape[1], attributes.known.shape[1]]
-    targets, shares, known = together.split(sizes, 1)
-    return x, targets, AttributeTargets(shares, known)
+    classes, count = targets.shape[1], attributes.shares.shape[1]
+    shares, known = together[:, classes : classes + count], together[:, classes + count :]
+    return x, together[:, :classes], AttributeTargets(shares, known)
 
 
 def moved_share(x: Tensor, generator: torch.Generator) -> Moved:
