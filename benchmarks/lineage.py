@@ -50,7 +50,7 @@ OPTIONS = TrainConfig(
     backbone_options={"pad_type": "same"},
     freeze_to_stride=16,
     resolution=128,
-    epochs=6,
+    epochs=5,
     weight_decay=0.02,
 )
 
