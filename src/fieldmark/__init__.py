@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from fieldmark.data.reading import read_table
     from fieldmark.data.table import Table
     from fieldmark.errors import FieldmarkError
-    from fieldmark.evaluation import evaluate, fit_decisions
+    from fieldmark.evaluation import compare_runs, evaluate, evaluate_seeds, fit_decisions
     from fieldmark.explain import field_marks
     from fieldmark.field_guide import write_guide
     from fieldmark.predict import load_predictor
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fieldmark.training.config import TrainConfig
     from fieldmark.training.pretrain import pretrain
     from fieldmark.training.pretrain_config import PretrainConfig
+    from fieldmark.training.seeds import train_seeds
     from fieldmark.training.train import train
 
 __version__ = "0.1.0"
@@ -30,7 +31,9 @@ __all__ = [
     "PretrainConfig",
     "Table",
     "TrainConfig",
+    "compare_runs",
     "evaluate",
+    "evaluate_seeds",
     "field_marks",
     "fit_decisions",
     "generate_birds",
@@ -38,6 +41,7 @@ __all__ = [
     "pretrain",
     "read_table",
     "train",
+    "train_seeds",
     "write_guide",
     "write_report",
 ]
@@ -49,7 +53,9 @@ _HOMES = {
     "PretrainConfig": "fieldmark.training.pretrain_config",
     "Table": "fieldmark.data.table",
     "TrainConfig": "fieldmark.training.config",
+    "compare_runs": "fieldmark.evaluation",
     "evaluate": "fieldmark.evaluation",
+    "evaluate_seeds": "fieldmark.evaluation",
     "field_marks": "fieldmark.explain",
     "fit_decisions": "fieldmark.evaluation",
     "generate_birds": "fieldmark.synthetic",
@@ -57,6 +63,7 @@ _HOMES = {
     "pretrain": "fieldmark.training.pretrain",
     "read_table": "fieldmark.data.reading",
     "train": "fieldmark.training.train",
+    "train_seeds": "fieldmark.training.seeds",
     "write_guide": "fieldmark.field_guide",
     "write_report": "fieldmark.report",
 }

@@ -19,7 +19,9 @@ PUBLIC_NAMES = [
     "PretrainConfig",
     "Table",
     "TrainConfig",
+    "compare_runs",
     "evaluate",
+    "evaluate_seeds",
     "field_marks",
     "fit_decisions",
     "generate_birds",
@@ -27,6 +29,7 @@ PUBLIC_NAMES = [
     "pretrain",
     "read_table",
     "train",
+    "train_seeds",
     "write_guide",
     "write_report",
 ]

@@ -11,7 +11,9 @@ NAMES = [
     "PretrainConfig",
     "Table",
     "TrainConfig",
+    "compare_runs",
     "evaluate",
+    "evaluate_seeds",
     "field_marks",
     "fit_decisions",
     "generate_birds",
@@ -19,6 +21,7 @@ NAMES = [
     "pretrain",
     "read_table",
     "train",
+    "train_seeds",
     "write_guide",
     "write_report",
 ]

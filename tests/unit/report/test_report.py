@@ -23,6 +23,8 @@ from fieldmark.results import (
     EvalResult,
     FlagDecisions,
     LeakPair,
+    LeastRisk,
+    MistakeSeverity,
     Picture,
     RankDecisions,
 )
@@ -85,6 +87,16 @@ class Elements(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.found.append((tag, {name: value or "" for name, value in attrs}))
+
+
+def test_severity_is_shown_where_there_is_a_lineage(tmp_path: Path) -> None:
+    severity = MistakeSeverity(2, 1.25, 0.312, 0.9, LeastRisk(0.74, None, 0.301))
+    page = write(tmp_path / "with", replace(result(), severity=severity))
+    assert "How bad the mistakes are" in page
+    row = re.search(r"least risk</th>(.*?)</tr>", page, re.DOTALL)
+    assert row is not None
+    assert re.findall(r">([^<]+)</td>", row[1]) == ["74.0\u202f%", "–", "0.301"]
+    assert "How bad the mistakes are" not in write(tmp_path / "without", result())
 
 
 def test_the_first_things_are_the_headline_then_the_pairs(tmp_path: Path) -> None:
