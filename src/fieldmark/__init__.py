@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from fieldmark.data.reading import read_table
     from fieldmark.data.table import Table
     from fieldmark.errors import FieldmarkError
-    from fieldmark.evaluation import evaluate, fit_decisions
+    from fieldmark.evaluation import compare_runs, evaluate, evaluate_seeds, fit_decisions
     from fieldmark.explain import field_marks
     from fieldmark.field_guide import write_guide
     from fieldmark.gallery import add_class, neighbours, remove_class
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fieldmark.training.config import TrainConfig
     from fieldmark.training.pretrain import pretrain
     from fieldmark.training.pretrain_config import PretrainConfig
+    from fieldmark.training.seeds import train_seeds
     from fieldmark.training.train import train
 
 __version__ = "0.1.0"
@@ -33,8 +34,10 @@ __all__ = [
     "Table",
     "TrainConfig",
     "add_class",
+    "compare_runs",
     "create_app",
     "evaluate",
+    "evaluate_seeds",
     "field_marks",
     "fit_decisions",
     "generate_birds",
@@ -44,6 +47,7 @@ __all__ = [
     "read_table",
     "remove_class",
     "train",
+    "train_seeds",
     "write_guide",
     "write_report",
 ]
@@ -56,8 +60,10 @@ _HOMES = {
     "Table": "fieldmark.data.table",
     "TrainConfig": "fieldmark.training.config",
     "add_class": "fieldmark.gallery",
+    "compare_runs": "fieldmark.evaluation",
     "create_app": "fieldmark.serve",
     "evaluate": "fieldmark.evaluation",
+    "evaluate_seeds": "fieldmark.evaluation",
     "field_marks": "fieldmark.explain",
     "fit_decisions": "fieldmark.evaluation",
     "generate_birds": "fieldmark.synthetic",
@@ -67,6 +73,7 @@ _HOMES = {
     "read_table": "fieldmark.data.reading",
     "remove_class": "fieldmark.gallery",
     "train": "fieldmark.training.train",
+    "train_seeds": "fieldmark.training.seeds",
     "write_guide": "fieldmark.field_guide",
     "write_report": "fieldmark.report",
 }

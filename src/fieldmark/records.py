@@ -73,7 +73,7 @@ class Decision:
         known: whether the picture shows one of the classes, as far as can be told; ``False`` is "none that I know".
         novelty: how little the picture is like those of the known classes; above the rule's threshold, it is unknown.
         candidates: the conformal set, which holds the true class as often as the rule's coverage says; most probable
-            first.
+            first, never empty. The most probable class is missing where its pictures are usually surer than this one.
         rank: the deepest rank of the lineage that is certain enough; ``None`` where none is.
         name: what is certain at that rank, such as a genus; ``None`` where nothing is.
         confidence: probability of ``name``, in 0..1; ``None`` where nothing is certain.

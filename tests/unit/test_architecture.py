@@ -20,8 +20,10 @@ PUBLIC_NAMES = [
     "Table",
     "TrainConfig",
     "add_class",
+    "compare_runs",
     "create_app",
     "evaluate",
+    "evaluate_seeds",
     "field_marks",
     "fit_decisions",
     "generate_birds",
@@ -31,6 +33,7 @@ PUBLIC_NAMES = [
     "read_table",
     "remove_class",
     "train",
+    "train_seeds",
     "write_guide",
     "write_report",
 ]

@@ -12,8 +12,10 @@ NAMES = [
     "Table",
     "TrainConfig",
     "add_class",
+    "compare_runs",
     "create_app",
     "evaluate",
+    "evaluate_seeds",
     "field_marks",
     "fit_decisions",
     "generate_birds",
@@ -23,6 +25,7 @@ NAMES = [
     "read_table",
     "remove_class",
     "train",
+    "train_seeds",
     "write_guide",
     "write_report",
 ]

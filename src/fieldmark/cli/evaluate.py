@@ -18,7 +18,7 @@ class ResultFormat(StrEnum):
 
 def evaluate(
     context: typer.Context,
-    run: Annotated[Path, typer.Argument(help="The run's folder.")],
+    run: Annotated[Path, typer.Argument(help="The run's folder, or one of several seeds.")],
     path: Annotated[
         Path | None, typer.Argument(help="Other data to evaluate on.", show_default="the data it was trained on")
     ] = None,
@@ -31,18 +31,30 @@ def evaluate(
     """Measure how well a run recognises, and write its report.
 
     Leaks between splits are looked for first and printed with the accuracy. Writes evaluation.json and report.html
-    into the run's folder.
+    into the run's folder. Of the folder of several seeds every seed is evaluated, and mean, spread and interval are
+    printed and written into seeds.json.
 
     Examples:
       fieldmark evaluate runs/first
       fieldmark evaluate runs/first --split val
+      fieldmark evaluate runs/three-seeds
       fieldmark evaluate runs/first other-photos/ --format json > result.json
     """
     terminal = open_terminal(context, quiet)
 
-    from fieldmark.cli.stages import evaluate_as, print_evaluation
+    from fieldmark.cli.evaluation_output import print_evaluation, print_seeds
+    from fieldmark.cli.stages import evaluate_as, evaluate_seeds_as
     from fieldmark.report import write_report
+    from fieldmark.training.run_folder import seed_folders
 
+    if seed_folders(run):
+        seeds = evaluate_seeds_as(terminal, run, path, reader, split=split, cache=cache_folder(cache))
+        if output is ResultFormat.JSON:
+            terminal.result(seeds.to_json())
+        else:
+            print_seeds(terminal, seeds, run)
+        terminal.note(f"Report: {run / 'report.html'}")
+        return
     with terminal.progress(f"Evaluating split {split}") as progress:
         result = evaluate_as(run, path, reader, split=split, cache=cache_folder(cache), progress=progress)
     report = write_report(run)

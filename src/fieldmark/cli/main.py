@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from fieldmark.cli.add_class import add_class
 from fieldmark.cli.calibrate import calibrate
+from fieldmark.cli.compare import compare
 from fieldmark.cli.data_cache import data_cache
 from fieldmark.cli.data_check import data_check
 from fieldmark.cli.demo import demo
@@ -133,6 +134,7 @@ _COMMANDS: "tuple[tuple[typer.Typer, str, Callable[..., None]], ...]" = (
     (app, "train", train),
     (app, "calibrate", calibrate),
     (app, "evaluate", evaluate),
+    (app, "compare", compare),
     (app, "predict", predict),
     (app, "explain", explain),
     (app, "neighbours", neighbours),

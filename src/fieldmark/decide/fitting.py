@@ -47,6 +47,7 @@ class RuleOptions:
 
     Attributes:
         coverage: share of pictures whose set shall hold the true class, in 0..1.
+        thresholds_by: whom the sets' thresholds are fitted for, a name in ``THRESHOLDS``.
         precision: share of the names given at any rank that shall be right, in 0..1.
         known_share: share of pictures of known classes that shall count as known, in 0..1.
         score: how novelty is scored, a name in ``SCORES``.
@@ -57,6 +58,7 @@ class RuleOptions:
     """
 
     coverage: float = 0.9
+    thresholds_by: str = "interpolated"
     precision: float = 0.95
     known_share: float = 0.95
     score: str = DEFAULT_SCORE
@@ -67,6 +69,8 @@ class RuleOptions:
 
     def __post_init__(self) -> None:
         measures_of(self.score)
+        if self.thresholds_by not in THRESHOLDS:
+            raise unknown_name("way to fit thresholds", self.thresholds_by, THRESHOLDS)
         for name in ("coverage", "precision", "known_share"):
             value = getattr(self, name)
             if not 0.5 <= value < 1:
@@ -109,7 +113,7 @@ def fit_rule(
     probabilities = _cross_scaled(held, folds)
     said = Said(held.logits, probabilities, held.similarities)
     scales = fit_scales(options.score, said)
-    chosen = choose_sets(probabilities, held.truth, options.coverage, folds, options.seed)
+    chosen = choose_sets(probabilities, held.truth, options.coverage, options.thresholds_by, folds, options.seed)
     scores = SET_SCORES[chosen.score](probabilities, chosen.penalty, chosen.free)
     own = np.take_along_axis(scores, held.truth[:, None], axis=1)[:, 0]
     thresholds = THRESHOLDS[chosen.by](own, held.truth, len(classes), options.coverage, options.seed)

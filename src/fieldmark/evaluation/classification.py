@@ -19,7 +19,7 @@ from fieldmark.evaluation.decision_figures import measure_decisions
 from fieldmark.evaluation.figures import listed, measure, warnings_for
 from fieldmark.evaluation.folders import replace_folder
 from fieldmark.evaluation.leakage import leaks_from_training, leaks_of
-from fieldmark.evaluation.outcome import Outcome
+from fieldmark.evaluation.outcome import PREDICTIONS_FILE, Outcome
 from fieldmark.evaluation.pictures import (
     PictureWriter,
     confused_pairs,
@@ -36,8 +36,6 @@ from fieldmark.results import PICTURE_FOLDER, EvalResult
 
 #: Where training leaves the table of a run, seen from the run's folder.
 _TABLE_FILE = "table.parquet"
-
-PREDICTIONS_FILE = "predictions.parquet"
 
 #: Pictures handed to the predictor at once.
 _CHUNK = 128

@@ -212,6 +212,8 @@ def find_bundle(folder: Path) -> Path:
             return candidate
     if (folder / "checkpoints").is_dir():
         raise BundleError(f"The run {folder} has not finished.", "Finish it with --resume, then try again.")
+    if (of_seeds := sorted(folder.glob("seed-*/bundle"))) and (of_seeds[0] / INFO_FILE).is_file():
+        raise BundleError(f"{folder} holds several trainings.", f"Name one of them, such as {of_seeds[0].parent}.")
     raise BundleError(f"There is no bundle in {folder}.", "Give the folder that `fieldmark train --out` wrote.")
 
 

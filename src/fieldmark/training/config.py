@@ -55,6 +55,10 @@ class TrainConfig:
         mixup: Beta parameter of mixup (Zhang et al., ICLR 2018); 0 never mixes.
         unlabelled_weight: weight of a second task, rebuilding hidden places of all rows outside the test split,
             labelled or not; 0 leaves it out.
+        rank_weight: weight of the loss of the lineage's coarser ranks beside that of the classes; 0 leaves it out. A
+            rank's probabilities are those of its classes added up, so that a class never contradicts its rank.
+        attribute_weight: weight of the loss of the data's attributes, told by a second head that is not kept; 0 leaves
+            it out.
         keypoints: the parts are the data's annotated keypoints, learned from the training rows that have some.
         part_labels: annotated pictures of each class that the keypoints are learned from, chosen by the seed; ``None``
             takes all.
@@ -99,6 +103,8 @@ class TrainConfig:
     color: float = 0.3
     mixup: float = 0.0
     unlabelled_weight: float = 0.0
+    rank_weight: float = 0.0
+    attribute_weight: float = 0.0
     keypoints: bool = False
     part_labels: int | None = None
     keypoint_weight: float = 1.0
@@ -155,6 +161,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "color": (0, 0.9),
     "mixup": (0, 10),
     "unlabelled_weight": (0, 1000),
+    "rank_weight": (0, 1000),
+    "attribute_weight": (0, 1000),
     "part_labels": (0, 1e6),
     "keypoint_weight": (0, 1000),
     "holdout": (0, 0.5),

@@ -17,9 +17,11 @@ from fieldmark.models.parts import KeypointParts
 from fieldmark.models.parts.motion import draw_motion, move, recolour
 from fieldmark.models.recognizer import Recognizer
 from fieldmark.records import Preprocessing
+from fieldmark.training.attribute_targets import AttributeSource, AttributeTargets
 from fieldmark.training.checkpoint import LogRow
 from fieldmark.training.config import TrainConfig
 from fieldmark.training.keypoint_targets import KeypointSource
+from fieldmark.training.rank_targets import rank_loss
 from fieldmark.training.samples import Samples
 from fieldmark.training.sampling import epoch_order, stream_seed
 from fieldmark.training.supervised_model import Moved, Outputs, SupervisedBatch, SupervisedModel, ToRebuild
@@ -32,6 +34,8 @@ _REBUILT_STREAM = 1 << 20
 _WEIGHTS = {
     "reconstruction": "unlabelled_weight",
     "keypoints": "keypoint_weight",
+    "attributes": "attribute_weight",
+    "ranks": "rank_weight",
     "discovery": "discovery_weight",
     "rest": "rest_penalty",
 }
@@ -61,6 +65,8 @@ class SupervisedTask:
         rebuilt: places in the cache of the rows to rebuild; empty without a second task.
         preprocessing: of the final resolution.
         keypoints: the annotated keypoints of ``train``; ``None`` where they are not learned.
+        attributes: the attributes of ``train``; ``None`` where they are not learned.
+        ranks: (R - 1, N), the nodes of the classes at the lineage's coarser ranks; ``None`` where they are not learned.
     """
 
     fabric: Fabric
@@ -76,6 +82,8 @@ class SupervisedTask:
     rebuilt: Samples
     preprocessing: Preprocessing
     keypoints: KeypointSource | None = None
+    attributes: AttributeSource | None = None
+    ranks: Tensor | None = None
 
     @property
     def steps(self) -> int:
@@ -90,7 +98,9 @@ class SupervisedTask:
     @property
     def guessing_loss(self) -> float:
         """Cross-entropy of guessing, and what the other losses are without any knowledge."""
-        loss = math.log(max(3, self.classes)) + self.config.unlabelled_weight
+        ranks = self.config.rank_weight if self.ranks is not None else 0.0
+        loss = (1 + ranks) * math.log(max(3, self.classes)) + self.config.unlabelled_weight
+        loss += self.config.attribute_weight * math.log(2)
         parts = self.recognizer.parts
         if isinstance(parts, KeypointParts):
             loss += self.config.keypoint_weight * parts.guessing_loss
@@ -120,14 +130,16 @@ class SupervisedTask:
             pixels, labels = self.fabric.to_device(self.train.batch(places))
             x, theta = augment.drawn(pixels, generator)
             targets = functional.one_hot(labels, self.classes).to(torch.float32)
+            attributes = self.attributes.batch(places, x.device) if self.attributes is not None else None
             if config.mixup:
-                x, targets = mix_batch(x, targets, config.mixup, generator)
+                x, targets, attributes = mixed(x, targets, attributes, config.mixup, generator)
             yield SupervisedBatch(
                 x,
                 targets,
                 to_rebuild=self._to_rebuild(others[here][rank::world], step, epoch, augment),
                 keypoints=self.keypoints.batch(places, theta) if self.keypoints is not None else None,
                 moved=moved_share(x, generator) if self.model.discovery is not None else None,
+                attributes=attributes,
             )
 
     def _to_rebuild(
@@ -179,6 +191,8 @@ class SupervisedTask:
         losses = dict(found.losses)
         if config.rest:
             losses["rest"] = rest_size(found.parts.evidence)
+        if self.ranks is not None:
+            losses["ranks"] = rank_loss(found.logits, batch.targets, self.ranks, label_smoothing=config.label_smoothing)
         for name, beside in losses.items():
             loss = loss + getattr(config, _WEIGHTS[name]) * beside
             terms[name] = beside.detach()
@@ -203,6 +217,19 @@ class SupervisedTask:
 
     def after_epoch(self, epochs_done: int) -> None:
         """Do nothing more."""
+
+
+def mixed(
+    x: Tensor, targets: Tensor, attributes: AttributeTargets | None, strength: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor, AttributeTargets | None]:
+    """Blend pictures (B, 3, R, R) with their class shares (B, N) and attributes, all by the same shares."""
+    if attributes is None:
+        return (*mix_batch(x, targets, strength, generator), None)
+    together = torch.cat([targets, *attributes], 1)  # (B, N + 2 A)
+    x, together = mix_batch(x, together, strength, generator)
+    classes, count = targets.shape[1], attributes.shares.shape[1]
+    shares, known = together[:, classes : classes + count], together[:, classes + count :]
+    return x, together[:, :classes], AttributeTargets(shares, known)
 
 
 def moved_share(x: Tensor, generator: torch.Generator) -> Moved:

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from fieldmark.decide import Decider, HeldOut, RuleOptions, Said, fit_rule, scaled_softmax
+from fieldmark.decide.conformal import THRESHOLDS
 from fieldmark.decide.fitting import FEWEST_ROWS, stratified_folds
 from fieldmark.errors import ConfigError, DataError
 
@@ -37,6 +38,15 @@ def test_an_unknown_score_lists_the_valid_ones() -> None:
     with pytest.raises(ConfigError, match="max_sofmax") as caught:
         RuleOptions(score="max_sofmax")
     assert "Did you mean 'max_softmax'?" in caught.value.cure
+
+
+def test_thresholds_are_fitted_for_whom_they_are_asked_for() -> None:
+    for by in THRESHOLDS:
+        rule, _ = fit(held(600), RuleOptions(thresholds_by=by))
+        assert rule.thresholds_by == by
+        assert by == "cluster" or (len(set(rule.class_thresholds)) == 1) == (by == "all")
+    with pytest.raises(ConfigError, match="no way to fit thresholds 'klass'"):
+        RuleOptions(thresholds_by="klass")
 
 
 @pytest.mark.parametrize("options", [{"coverage": 1.0}, {"precision": 0.2}, {"known_share": 1.5}, {"neighbours": 0}])
