@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fieldmark.errors import FieldmarkError
     from fieldmark.evaluation import evaluate, fit_decisions
     from fieldmark.explain import field_marks
+    from fieldmark.export import export_onnx
     from fieldmark.field_guide import write_guide
     from fieldmark.predict import load_predictor
     from fieldmark.records import Prediction
@@ -31,6 +32,7 @@ __all__ = [
     "Table",
     "TrainConfig",
     "evaluate",
+    "export_onnx",
     "field_marks",
     "fit_decisions",
     "generate_birds",
@@ -50,6 +52,7 @@ _HOMES = {
     "Table": "fieldmark.data.table",
     "TrainConfig": "fieldmark.training.config",
     "evaluate": "fieldmark.evaluation",
+    "export_onnx": "fieldmark.export",
     "field_marks": "fieldmark.explain",
     "fit_decisions": "fieldmark.evaluation",
     "generate_birds": "fieldmark.synthetic",

@@ -20,6 +20,7 @@ PUBLIC_NAMES = [
     "Table",
     "TrainConfig",
     "evaluate",
+    "export_onnx",
     "field_marks",
     "fit_decisions",
     "generate_birds",
@@ -44,6 +45,9 @@ HEAVY = {
     "datasets",
     "tensorboard",
     "jinja2",
+    "onnx",
+    "onnxruntime",
+    "openvino",
 }
 
 

@@ -12,6 +12,7 @@ NAMES = [
     "Table",
     "TrainConfig",
     "evaluate",
+    "export_onnx",
     "field_marks",
     "fit_decisions",
     "generate_birds",
