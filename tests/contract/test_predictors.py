@@ -195,9 +195,7 @@ def test_what_can_hold_no_picture_is_refused(load: Callable[[int], Predictor], s
 
 
 @pytest.fixture(params=PREDICTORS)
-def load_deciding(
-    request: pytest.FixtureRequest, deciding_run: Path, exported_run: Path
-) -> Callable[[int], Predictor]:
+def load_deciding(request: pytest.FixtureRequest, deciding_run: Path, exported_run: Path) -> Callable[[int], Predictor]:
     shutil.copytree(exported_run / "export", deciding_run / "export", dirs_exist_ok=True)  # of the same weights
     return lambda batch_size: PREDICTORS[request.param](deciding_run, batch_size)
 
