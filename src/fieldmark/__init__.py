@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fieldmark.errors import FieldmarkError
     from fieldmark.evaluation import compare_runs, evaluate, evaluate_seeds, fit_decisions
     from fieldmark.explain import field_marks
+    from fieldmark.export import export_onnx
     from fieldmark.field_guide import write_guide
     from fieldmark.gallery import add_class, neighbours, remove_class
     from fieldmark.predict import load_predictor
@@ -38,6 +39,7 @@ __all__ = [
     "create_app",
     "evaluate",
     "evaluate_seeds",
+    "export_onnx",
     "field_marks",
     "fit_decisions",
     "generate_birds",
@@ -64,6 +66,7 @@ _HOMES = {
     "create_app": "fieldmark.serve",
     "evaluate": "fieldmark.evaluation",
     "evaluate_seeds": "fieldmark.evaluation",
+    "export_onnx": "fieldmark.export",
     "field_marks": "fieldmark.explain",
     "fit_decisions": "fieldmark.evaluation",
     "generate_birds": "fieldmark.synthetic",

@@ -124,6 +124,22 @@ def test_the_nearest_training_pictures_come_when_they_are_asked_for(quadrant_run
     assert post(app, "/v1/predict", PICTURE).json()["predictions"][0]["neighbours"] == []
 
 
+def test_an_exported_run_is_served_by_its_engine_and_explains_the_same(tiny_run: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="onnxruntime isn't installed (make install)")
+    pytest.importorskip("onnxscript", reason="onnxscript isn't installed (make install)")
+    from fieldmark.export import export_onnx
+
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    export_onnx(run)
+    torch_app, onnx_app = (create_app(run, settings=SETTINGS, engine=engine) for engine in ("torch", "onnx"))
+    for path, field, figure in (("/v1/predict", "files", "probability"), ("/v1/explain", "file", "log_odds")):
+        first, second = (post(one, path, PICTURE, field=field).json() for one in (torch_app, onnx_app))
+        if field == "files":
+            first, second = first["predictions"][0], second["predictions"][0]
+        assert first["label"] == second["label"]
+        assert first[figure] == pytest.approx(second[figure], abs=1e-4)
+
+
 def test_classes_models_and_state(app: object) -> None:
     classes = get(app, "/v1/classes").json()
     assert [one["name"] for one in classes["classes"]] == ["Plain Thornfinch", "Rufous Thornfinch", "Barred Thornfinch"]

@@ -24,6 +24,7 @@ PUBLIC_NAMES = [
     "create_app",
     "evaluate",
     "evaluate_seeds",
+    "export_onnx",
     "field_marks",
     "fit_decisions",
     "generate_birds",
@@ -52,8 +53,11 @@ HEAVY = {
     "tensorboard",
     "jinja2",
     "fastapi",
-    "uvicorn",
+    "onnx",
+    "onnxruntime",
+    "openvino",
     "prometheus_client",
+    "uvicorn",
 }
 
 

@@ -16,6 +16,7 @@ NAMES = [
     "create_app",
     "evaluate",
     "evaluate_seeds",
+    "export_onnx",
     "field_marks",
     "fit_decisions",
     "generate_birds",

@@ -34,6 +34,9 @@ def serve(
     keep_feedback: Annotated[bool, typer.Option("--keep-feedback/--no-feedback", help="Take corrections.")] = True,
     keep_pictures: KeepPictures = False,
     watch: Annotated[float, typer.Option(min=0, help="Seconds between looks for a new bundle; 0 never looks.")] = 2.0,
+    engine: Annotated[
+        str, typer.Option(help="What runs the network: torch, or what the run was exported for.")
+    ] = "torch",
     device: Annotated[str, typer.Option(help="Where the network runs: cpu, cuda ...")] = "cpu",
     cache: CacheFolder = None,
     quiet: Quiet = False,
@@ -73,6 +76,7 @@ def serve(
         feedback=feedback,
         keep_feedback=keep_feedback,
         keep_pictures=keep_pictures,
+        engine=engine,
         device=device,
         cache=cache_folder(cache),
     )

@@ -23,6 +23,7 @@ class ServeRequest:
     feedback: Path | None
     keep_feedback: bool
     keep_pictures: bool
+    engine: str
     device: str
     cache: Path
 
@@ -54,7 +55,15 @@ def serve_runs(terminal: Terminal, request: ServeRequest, settings: "ServiceSett
     log_to(sys.stderr, quiet=quiet)
     folder = request.feedback or next(iter(runs.values())) / FEEDBACK_FOLDER
     store = FeedbackStore(folder, keep_pictures=request.keep_pictures) if request.keep_feedback else None
-    app = create_app(runs, settings=settings, keys=keys, feedback=store, cache=request.cache, device=request.device)
+    app = create_app(
+        runs,
+        settings=settings,
+        keys=keys,
+        feedback=store,
+        cache=request.cache,
+        engine=request.engine,
+        device=request.device,
+    )
 
     def started(port: int) -> None:
         terminal.result(f"http://{_address(request.host)}:{port}/")

@@ -42,6 +42,7 @@ def create_app(
     keys: ApiKeys | None = None,
     feedback: FeedbackStore | None = None,
     cache: Path | None = None,
+    engine: str = "torch",
     device: str = "cpu",
 ) -> FastAPI:
     """Load bundles and return an application that serves them, for any ASGI server.
@@ -55,6 +56,7 @@ def create_app(
         feedback: where corrections are kept; ``None`` keeps none.
         cache: folder of decoded pictures, where training pictures for explanations are looked for; ``None`` looks for
             none.
+        engine: what runs the networks, as ``load_predictor`` names it, such as ``"onnx"`` of an exported run.
         device: where networks run, as torch names it.
 
     Returns:
@@ -62,10 +64,10 @@ def create_app(
 
     Raises:
         BundleError: there is no bundle, or it can't be read.
-        ConfigError: an unknown device, or no bundle at all.
+        ConfigError: an unknown engine or device, or no bundle at all.
     """
     settings = settings or ServiceSettings()
-    load = partial(_loader, settings=settings, device=device, cache=cache)
+    load = partial(_loader, settings=settings, engine=engine, device=device, cache=cache)
     service = RecognitionService(_sources(runs), load, settings, feedback)
 
     @asynccontextmanager
@@ -101,8 +103,12 @@ def _sources(runs: Mapping[str, Path | str] | Path | str) -> list[ModelSource]:
     return [ModelSource(model_name(Path(runs)), Path(runs))]
 
 
-def _loader(metrics: ServiceMetrics, *, settings: ServiceSettings, device: str, cache: Path | None) -> LoadModel:
-    return partial(load_served_model, settings=settings, device=device, cache=cache, observe=metrics.batch)
+def _loader(
+    metrics: ServiceMetrics, *, settings: ServiceSettings, engine: str, device: str, cache: Path | None
+) -> LoadModel:
+    return partial(
+        load_served_model, settings=settings, engine=engine, device=device, cache=cache, observe=metrics.batch
+    )
 
 
 def _add_page(app: FastAPI) -> None:

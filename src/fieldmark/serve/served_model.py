@@ -163,6 +163,7 @@ def load_served_model(
     source: ModelSource,
     settings: ServiceSettings,
     *,
+    engine: str = "torch",
     device: str = "cpu",
     cache: Path | None = None,
     observe: ObserveBatch = lambda _queue, _size, _seconds: None,
@@ -172,16 +173,17 @@ def load_served_model(
     Args:
         source: the run or bundle, and its name.
         settings: how large queues and batches are.
+        engine: what runs the network, as ``load_predictor`` names it.
         device: where the network runs, as torch names it.
         cache: folder of decoded pictures, where training pictures are looked for; ``None`` looks for none.
         observe: told of every batch.
 
     Raises:
         BundleError: there is no bundle, or it can't be read.
-        ConfigError: an unknown device.
+        ConfigError: an unknown engine or device.
     """
     version = bundle_version(source.path)
-    predictor = load_predictor(source.path, device=device, batch_size=settings.max_batch)
+    predictor = load_predictor(source.path, engine=engine, device=device, batch_size=settings.max_batch)
     side = predictor.info.preprocessing.resolution
     predictor.predictions(predictor.outputs(np.zeros((1, side, side, 3), np.uint8)))
     return ServedModel(
