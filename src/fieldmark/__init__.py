@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fieldmark.errors import FieldmarkError
     from fieldmark.evaluation import compare_runs, evaluate, evaluate_seeds, fit_decisions
     from fieldmark.explain import field_marks
+    from fieldmark.export import export_onnx
     from fieldmark.field_guide import write_guide
     from fieldmark.predict import load_predictor
     from fieldmark.records import Prediction
@@ -34,6 +35,7 @@ __all__ = [
     "compare_runs",
     "evaluate",
     "evaluate_seeds",
+    "export_onnx",
     "field_marks",
     "fit_decisions",
     "generate_birds",
@@ -56,6 +58,7 @@ _HOMES = {
     "compare_runs": "fieldmark.evaluation",
     "evaluate": "fieldmark.evaluation",
     "evaluate_seeds": "fieldmark.evaluation",
+    "export_onnx": "fieldmark.export",
     "field_marks": "fieldmark.explain",
     "fit_decisions": "fieldmark.evaluation",
     "generate_birds": "fieldmark.synthetic",

@@ -22,6 +22,7 @@ PUBLIC_NAMES = [
     "compare_runs",
     "evaluate",
     "evaluate_seeds",
+    "export_onnx",
     "field_marks",
     "fit_decisions",
     "generate_birds",
@@ -47,6 +48,9 @@ HEAVY = {
     "datasets",
     "tensorboard",
     "jinja2",
+    "onnx",
+    "onnxruntime",
+    "openvino",
 }
 
 

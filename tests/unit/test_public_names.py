@@ -14,6 +14,7 @@ NAMES = [
     "compare_runs",
     "evaluate",
     "evaluate_seeds",
+    "export_onnx",
     "field_marks",
     "fit_decisions",
     "generate_birds",

@@ -44,6 +44,7 @@ _SYSTEM_FAULTS = {
 
 #: Command → how what was stopped goes on.
 _GOES_ON = {
+    "predict": "What went to a file (--out, csv or parquet) goes on with the same command and --resume.",
     "pretrain": "It goes on from the last epoch with the same command and --resume.",
     "train": "It goes on from the last epoch with the same command and --resume.",
     "demo": "It goes on with the same command.",

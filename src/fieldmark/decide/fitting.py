@@ -17,6 +17,10 @@ from fieldmark.errors import ConfigError, DataError, unknown_name
 
 Floats = NDArray[np.float64]
 
+#: How far beyond the picture that sets it a threshold lies. Without, that picture, and a rank of one name only, whose
+#: probability is 1 up to rounding, would be decided otherwise by another order of sums: another batch, another engine.
+_ROUNDING = 1e-5
+
 #: Held-out rows below which no rule is fitted: thresholds of so few would promise what they can't keep.
 FEWEST_ROWS = 30
 
@@ -117,6 +121,7 @@ def fit_rule(
     scores = SET_SCORES[chosen.score](probabilities, chosen.penalty, chosen.free)
     own = np.take_along_axis(scores, held.truth[:, None], axis=1)[:, 0]
     thresholds = THRESHOLDS[chosen.by](own, held.truth, len(classes), options.coverage, options.seed)
+    certain = fit_rank_thresholds(ranks_of(classes, rank_names, lineage), probabilities, held.truth, options.precision)
     rule = DecisionRule(
         coverage=options.coverage,
         set_score=chosen.score,
@@ -127,12 +132,10 @@ def fit_rule(
         score=options.score,
         scales=scales,
         neighbours=options.neighbours,
-        novelty_threshold=conformal_quantile(novelty(scales, said), options.known_share),
+        novelty_threshold=conformal_quantile(novelty(scales, said), options.known_share) + _ROUNDING,
         known_share=options.known_share,
         precision=options.precision,
-        rank_thresholds=fit_rank_thresholds(
-            ranks_of(classes, rank_names, lineage), probabilities, held.truth, options.precision
-        ),
+        rank_thresholds={rank: None if value is None else value - _ROUNDING for rank, value in certain.items()},
         rows=len(held.truth),
         source=held.source,
         operating_points=_operating_points(probabilities, held.truth, classes, options),

@@ -17,7 +17,6 @@ from fieldmark.decide import DecisionRule
 from fieldmark.errors import DataError
 from fieldmark.evaluation.decision_figures import measure_decisions
 from fieldmark.evaluation.figures import listed, measure, warnings_for
-from fieldmark.evaluation.folders import replace_folder
 from fieldmark.evaluation.leakage import leaks_from_training, leaks_of
 from fieldmark.evaluation.outcome import PREDICTIONS_FILE, Outcome
 from fieldmark.evaluation.pictures import (
@@ -31,6 +30,7 @@ from fieldmark.metrics import most_confused_pairs
 from fieldmark.models.bundle import BundleInfo, record_results
 from fieldmark.predict import load_predictor
 from fieldmark.predict.contract import NetworkOutputs
+from fieldmark.record_files import replace_folder
 from fieldmark.records import BrokenRow, Decision, Leak, Progress
 from fieldmark.results import PICTURE_FOLDER, EvalResult
 

@@ -9,6 +9,7 @@ and, where decisions were fitted, ``decisions.json`` and ``reference.safetensors
 Nothing in it is ever unpickled. ``read_info`` needs no torch.
 """
 
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -199,6 +200,23 @@ def load_bundle(folder: Path) -> tuple["Recognizer", BundleInfo]:
         first = str(error).splitlines()[0]
         raise BundleError(f"{path} can't be read: {first}", "Train or copy the bundle again.") from error
     return recognizer.eval(), info
+
+
+def weights_fingerprint(folder: Path) -> str:
+    """Return 16 hex digits that change with any of a bundle's weights.
+
+    Args:
+        folder: a bundle, or a run folder that holds one.
+
+    Raises:
+        BundleError: there is no bundle, or its weights can't be read.
+    """
+    path = find_bundle(folder) / WEIGHTS_FILE
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    except OSError as error:
+        raise BundleError(f"{path} can't be read: {error.strerror}.", "Train or copy the bundle again.") from error
 
 
 def find_bundle(folder: Path) -> Path:

@@ -110,3 +110,21 @@ def test_folds_hold_every_class_alike() -> None:
     folds = stratified_folds(truth, 5, seed=1)
     for label, count in enumerate((10, 4, 1)):
         assert np.bincount(folds[truth == label], minlength=5).tolist() == [count] * 5
+
+
+def test_rounding_turns_no_decision_of_the_rows_that_the_thresholds_come_from() -> None:
+    rows, ranks = held(300), ("kingdom", "class")
+    lineage = {name: ("animal", name) for name in CLASSES}  # a rank of one name: its probability is 1 up to rounding
+    rule, temperature = fit_rule(rows, CLASSES, ranks, lineage, RuleOptions(score="energy"))
+    assert rule.rank_thresholds["kingdom"] == pytest.approx(1 - 1e-5, abs=1e-9)
+    decide = Decider(rule, CLASSES, ranks, lineage)
+
+    def decided(logits: np.ndarray) -> list[tuple[object, ...]]:
+        found = decide(Said(logits, scaled_softmax(logits, temperature), rows.similarities))
+        return [(row.known, row.rank, row.name) for row in found]
+
+    wanted = decided(rows.logits)
+    assert {known for known, _, _ in wanted} == {True, False}
+    for seed in range(5):
+        noise = 1e-7 * np.random.default_rng(seed).normal(size=rows.logits.shape)
+        assert decided(rows.logits + noise) == wanted
