@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from fieldmark.explain import field_marks
     from fieldmark.export import export_onnx
     from fieldmark.field_guide import write_guide
+    from fieldmark.gallery import add_class, neighbours, remove_class
     from fieldmark.predict import load_predictor
     from fieldmark.records import Prediction
     from fieldmark.report import write_report
+    from fieldmark.serve import create_app
     from fieldmark.synthetic import generate_birds
     from fieldmark.training.config import TrainConfig
     from fieldmark.training.pretrain import pretrain
@@ -32,7 +34,9 @@ __all__ = [
     "PretrainConfig",
     "Table",
     "TrainConfig",
+    "add_class",
     "compare_runs",
+    "create_app",
     "evaluate",
     "evaluate_seeds",
     "export_onnx",
@@ -40,8 +44,10 @@ __all__ = [
     "fit_decisions",
     "generate_birds",
     "load_predictor",
+    "neighbours",
     "pretrain",
     "read_table",
+    "remove_class",
     "train",
     "train_seeds",
     "write_guide",
@@ -55,7 +61,9 @@ _HOMES = {
     "PretrainConfig": "fieldmark.training.pretrain_config",
     "Table": "fieldmark.data.table",
     "TrainConfig": "fieldmark.training.config",
+    "add_class": "fieldmark.gallery",
     "compare_runs": "fieldmark.evaluation",
+    "create_app": "fieldmark.serve",
     "evaluate": "fieldmark.evaluation",
     "evaluate_seeds": "fieldmark.evaluation",
     "export_onnx": "fieldmark.export",
@@ -63,8 +71,10 @@ _HOMES = {
     "fit_decisions": "fieldmark.evaluation",
     "generate_birds": "fieldmark.synthetic",
     "load_predictor": "fieldmark.predict",
+    "neighbours": "fieldmark.gallery",
     "pretrain": "fieldmark.training.pretrain",
     "read_table": "fieldmark.data.reading",
+    "remove_class": "fieldmark.gallery",
     "train": "fieldmark.training.train",
     "train_seeds": "fieldmark.training.seeds",
     "write_guide": "fieldmark.field_guide",

@@ -19,7 +19,9 @@ PUBLIC_NAMES = [
     "PretrainConfig",
     "Table",
     "TrainConfig",
+    "add_class",
     "compare_runs",
+    "create_app",
     "evaluate",
     "evaluate_seeds",
     "export_onnx",
@@ -27,8 +29,10 @@ PUBLIC_NAMES = [
     "fit_decisions",
     "generate_birds",
     "load_predictor",
+    "neighbours",
     "pretrain",
     "read_table",
+    "remove_class",
     "train",
     "train_seeds",
     "write_guide",
@@ -48,9 +52,12 @@ HEAVY = {
     "datasets",
     "tensorboard",
     "jinja2",
+    "fastapi",
     "onnx",
     "onnxruntime",
     "openvino",
+    "prometheus_client",
+    "uvicorn",
 }
 
 

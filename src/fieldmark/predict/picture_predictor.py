@@ -83,6 +83,14 @@ class PicturePredictor:
         batches = self._run(pixels)
         return batches[0] if len(batches) == 1 else _joined(batches)
 
+    def predictions(self, found: NetworkOutputs) -> list[Prediction]:
+        """Return what the network's outputs of B pictures come to; the predictions have no source yet."""
+        probabilities, decisions = self.calibrated(found.logits), self.decisions(found)
+        return [
+            replace(self._prediction(row, found, place), decision=decisions[place])
+            for place, row in enumerate(probabilities)
+        ]
+
     def probabilities(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
         """Return the calibrated probabilities (B, N), rows adding up to 1, of fitted pictures (B, R, R, 3)."""
         self._check(pixels)
@@ -150,21 +158,12 @@ class PicturePredictor:
     def _decided(self, batch: Sequence[_Decoded]) -> list[Prediction]:
         """Return the predictions of decoded pictures, of which some may be broken; one call of the engine."""
         fitted = [pixels for _, pixels in batch if not isinstance(pixels, BrokenImageError)]
-        rows = iter(self._predictions(np.stack(fitted)) if fitted else ())
+        rows = iter(self.predictions(self._engine.run(np.stack(fitted))) if fitted else ())
         return [
             Prediction(source=name, label=None, probability=None, error=pixels.message)
             if isinstance(pixels, BrokenImageError)
             else replace(next(rows), source=name)
             for name, pixels in batch
-        ]
-
-    def _predictions(self, pixels: npt.NDArray[np.uint8]) -> list[Prediction]:
-        """Return the predictions of fitted pictures, which have no source yet."""
-        found = self._engine.run(pixels)
-        probabilities, decisions = self.calibrated(found.logits), self.decisions(found)
-        return [
-            replace(self._prediction(row, found, place), decision=decisions[place])
-            for place, row in enumerate(probabilities)
         ]
 
     def _prediction(self, row: npt.NDArray[np.float64], found: NetworkOutputs, place: int) -> Prediction:
