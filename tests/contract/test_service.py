@@ -130,7 +130,10 @@ def test_an_exported_run_is_served_by_its_engine_and_explains_the_same(tiny_run:
     from fieldmark.export import export_onnx
 
     run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
-    export_onnx(run)
+    pictures = tmp_path / "pictures" / "any"
+    pictures.mkdir(parents=True)
+    (pictures / "one.png").write_bytes(PICTURE)
+    export_onnx(run, data=pictures.parent)
     torch_app, onnx_app = (create_app(run, settings=SETTINGS, engine=engine) for engine in ("torch", "onnx"))
     for path, field, figure in (("/v1/predict", "files", "probability"), ("/v1/explain", "file", "log_odds")):
         first, second = (post(one, path, PICTURE, field=field).json() for one in (torch_app, onnx_app))
