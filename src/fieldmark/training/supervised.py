@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
-from fieldmark.augment import BatchAugment, mix_batch
+from fieldmark.augment import BatchAugment, Occlusion, mix_batch
 from fieldmark.models.parts import KeypointParts
 from fieldmark.models.parts.motion import draw_motion, move, recolour
 from fieldmark.models.recognizer import Recognizer
@@ -128,7 +128,7 @@ class SupervisedTask:
             generator = torch.Generator().manual_seed(stream_seed(config.seed, epoch, 1 + step * world + rank))
             places = order[here][rank::world]
             pixels, labels = self.fabric.to_device(self.train.batch(places))
-            x, theta = augment.drawn(pixels, generator)
+            x, theta, covered = augment.drawn(pixels, generator)
             targets = functional.one_hot(labels, self.classes).to(torch.float32)
             attributes = self.attributes.batch(places, x.device) if self.attributes is not None else None
             if config.mixup:
@@ -137,7 +137,7 @@ class SupervisedTask:
                 x,
                 targets,
                 to_rebuild=self._to_rebuild(others[here][rank::world], step, epoch, augment),
-                keypoints=self.keypoints.batch(places, theta) if self.keypoints is not None else None,
+                keypoints=self.keypoints.batch(places, theta, covered) if self.keypoints is not None else None,
                 moved=moved_share(x, generator) if self.model.discovery is not None else None,
                 attributes=attributes,
             )
@@ -151,7 +151,8 @@ class SupervisedTask:
         seed = stream_seed(self.config.seed, epoch, _REBUILT_STREAM + step * world + rank)
         chance = torch.Generator().manual_seed(seed)
         pixels, _ = self.fabric.to_device(self.rebuilt.batch(places))
-        return ToRebuild(augment(pixels, chance), chance)
+        # an occluder is nothing to rebuild, and places are hidden anyway
+        return ToRebuild(replace(augment, occlusion=None)(pixels, chance), chance)
 
     def _augment(self, resolution: int) -> BatchAugment:
         config = self.config
@@ -163,6 +164,8 @@ class SupervisedTask:
             crop_scale=config.crop_scale,
             rotation=config.rotation,
             color=config.color,
+            occlusion=Occlusion(config.occlusion, config.occluders) if config.occlusion else None,
+            lighting=config.lighting,
         )
 
     def _rebuilt_order(self, epoch: int) -> npt.NDArray[np.int64]:

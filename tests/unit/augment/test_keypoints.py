@@ -28,7 +28,7 @@ def test_the_dot_is_where_the_keypoint_went(resolution: int) -> None:
         generator = torch.Generator().manual_seed(seed)
         # Far enough from the edge that no reflected dot is seen.
         places = 0.3 + 0.4 * torch.rand(BATCH, 2, generator=generator)
-        x, theta = augment.drawn(dots(places), generator)
+        x, theta, _ = augment.drawn(dots(places), generator)
         moved, seen = move_keypoints(places.unsqueeze(1), torch.ones(BATCH, 1, dtype=torch.bool), theta, (0,))
         light = x[:, 0]
         amount = light.sum((1, 2)).clamp_min(1e-6)
@@ -49,19 +49,20 @@ def test_drawing_gives_the_same_pictures_as_calling() -> None:
     augment = BatchAugment(32, (0.5,) * 3, (0.2,) * 3, crop_scale=0.5, rotation=20, color=0.4)
     states = [torch.Generator().manual_seed(3) for _ in range(2)]
     called = augment(pixels, states[0])
-    drawn, _ = augment.drawn(pixels, states[1])
+    drawn = augment.drawn(pixels, states[1]).pictures
     assert torch.equal(called, drawn)
     assert torch.equal(states[0].get_state(), states[1].get_state())
 
 
 def test_the_geometry_told_is_the_one_applied() -> None:
     pixels = torch.randint(0, 256, (4, SIDE, SIDE, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
-    x, theta = BatchAugment(48, **PLAIN, crop_scale=0.5, rotation=20).drawn(pixels, torch.Generator().manual_seed(0))
+    x, theta, covered = BatchAugment(48, **PLAIN, crop_scale=0.5, rotation=20).drawn(pixels, torch.Generator().manual_seed(0))
     grid = functional.affine_grid(theta, [4, 3, 48, 48], align_corners=False)
     again = functional.grid_sample(
         pixels.permute(0, 3, 1, 2).float() / 255, grid, padding_mode="reflection", align_corners=False
     )
     assert torch.allclose(x, again, atol=1e-6)
+    assert covered is None
 
 
 def test_mirrored_pictures_swap_left_and_right() -> None:
