@@ -220,7 +220,9 @@ def pairs_of(found: Sequence[Mapping[str, Json]], name: str) -> list[Pair]:
 
 def rows_of(name: str, pairs: Sequence[Pair]) -> list[Row]:
     """Return each arm's figures and, against the goals, what the remedies changed, seed by seed."""
-    rows = [row for place, arm in enumerate(ARMS) for row in arm_rows(f"{name}, {arm}", [pair[place] for pair in pairs])]
+    rows = [
+        row for place, arm in enumerate(ARMS) for row in arm_rows(f"{name}, {arm}", [pair[place] for pair in pairs])
+    ]
     gains = [after["auc"][after["held_out"]] - before["auc"][before["held_out"]] for before, after in pairs]
     losses = [before["top1"] - after["top1"] for before, after in pairs]
     gain, lost = statistics.mean(gains), statistics.mean(losses)

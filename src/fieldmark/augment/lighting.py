@@ -5,7 +5,7 @@ the levels of brightness and contrast are (Hendrycks & Dietterich, ICLR 2019).
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,9 +79,7 @@ def shade(pictures: Tensor, levels: Tensor, generator: torch.Generator) -> Tenso
     angle = 2 * math.pi * angle
     offset = _SHADOW_OFFSET * (2 * offset - 1)
     steepness = _SHADOW_STEEPNESS[0] + (_SHADOW_STEEPNESS[1] - _SHADOW_STEEPNESS[0]) * steepness
-    down, across = (
-        (torch.arange(side, device=pictures.device) + 0.5) * 2 / side - 1 for side in pictures.shape[2:]
-    )
+    down, across = ((torch.arange(side, device=pictures.device) + 0.5) * 2 / side - 1 for side in pictures.shape[2:])
     slope = torch.cos(angle) * across.view(1, 1, -1) + torch.sin(angle) * down.view(1, -1, 1)
     dark = torch.sigmoid(steepness * (slope - offset)).unsqueeze(1)  # (B, 1, R, R)
     return pictures * (1 - _column(levels) * dark)

@@ -130,9 +130,7 @@ def superpixels(objects: Tensor, generator: torch.Generator) -> Sheet:
 
 
 #: Name → what draws it; the names are those of ``records.OCCLUDER_NAMES``, which options can ask for without torch.
-OCCLUDERS: dict[str, Occluder] = dict(
-    zip(OCCLUDER_NAMES, (grey, noise, texture, leaves, superpixels), strict=True)
-)
+OCCLUDERS: dict[str, Occluder] = dict(zip(OCCLUDER_NAMES, (grey, noise, texture, leaves, superpixels), strict=True))
 
 
 def _places(side: int) -> tuple[Tensor, Tensor]:

@@ -26,8 +26,8 @@ class Cover(NamedTuple):
 
     Attributes:
         paint: (B, 3, R, R), its colours in 0..1.
-        rank: (B, R, R) int64: the place of each of the box's pixels in the order of being covered, from 0; R · R outside of
-            the box.
+        rank: (B, R, R) int64, the place of each of the box's pixels in the order of being covered, from 0; outside of
+            the box R · R.
         size: (B,) int64, pixels of the box; at least 1.
     """
 
@@ -91,9 +91,7 @@ def lay(pictures: Tensor, boxes: Tensor, kind: str, generator: torch.Generator) 
     return Cover(paint, _ranks(order, inside).unflatten(1, (side, side)), inside.sum(1))
 
 
-def occlude(
-    pictures: Tensor, boxes: Tensor, fractions: Tensor, kind: str, generator: torch.Generator
-) -> Occluded:
+def occlude(pictures: Tensor, boxes: Tensor, fractions: Tensor, kind: str, generator: torch.Generator) -> Occluded:
     """Cover a share of every object.
 
     Args:

@@ -5,7 +5,9 @@ from numpy.typing import NDArray
 from scipy import signal
 
 
-def elsewhere(mask: NDArray[np.bool_], inside: NDArray[np.bool_], count: int, generator: np.random.Generator) -> list[NDArray[np.bool_]]:
+def elsewhere(
+    mask: NDArray[np.bool_], inside: NDArray[np.bool_], count: int, generator: np.random.Generator
+) -> list[NDArray[np.bool_]]:
     """Return regions of a region's shape that lie on the picture and do not touch it, at places drawn at random.
 
     Args:

@@ -92,9 +92,7 @@ def robustness_section(run: Path, names: "dict[str, str]") -> RobustnessSection 
     embed = embedding(run / PICTURE_FOLDER)
     shown = [(each.group, _shown(each, names, embed(each.file))) for each in result.examples]
     headings = list(dict.fromkeys(_GROUPS.values()))
-    groups = [
-        (heading, tuple(each for group, each in shown if _GROUPS.get(group) == heading)) for heading in headings
-    ]
+    groups = [(heading, tuple(each for group, each in shown if _GROUPS.get(group) == heading)) for heading in headings]
     parts = tuple(_part(part) for part in sorted(result.parts, key=lambda part: part.hidden - part.clean))
     return RobustnessSection(
         result=result,

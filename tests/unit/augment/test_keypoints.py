@@ -56,7 +56,9 @@ def test_drawing_gives_the_same_pictures_as_calling() -> None:
 
 def test_the_geometry_told_is_the_one_applied() -> None:
     pixels = torch.randint(0, 256, (4, SIDE, SIDE, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
-    x, theta, covered = BatchAugment(48, **PLAIN, crop_scale=0.5, rotation=20).drawn(pixels, torch.Generator().manual_seed(0))
+    x, theta, covered = BatchAugment(48, **PLAIN, crop_scale=0.5, rotation=20).drawn(
+        pixels, torch.Generator().manual_seed(0)
+    )
     grid = functional.affine_grid(theta, [4, 3, 48, 48], align_corners=False)
     again = functional.grid_sample(
         pixels.permute(0, 3, 1, 2).float() / 255, grid, padding_mode="reflection", align_corners=False
