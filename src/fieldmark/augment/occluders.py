@@ -103,7 +103,7 @@ def leaves(objects: Tensor, generator: torch.Generator) -> Sheet:
     colours = torch.tensor(_FOLIAGE)[(draws[5, :, :, 0, 0].t() * len(_FOLIAGE)).long()]  # (B, L, 3)
     colours = colours * (0.75 + 0.5 * torch.rand(batch, _LEAVES, 1, generator=generator))
     colours = torch.cat([colours, torch.tensor(_UNDERGROWTH).expand(batch, 1, 3)], 1).transpose(1, 2)
-    paint = colours.gather(2, seen.flatten(1).unsqueeze(1).expand(-1, 3, -1)).unflatten(2, (SHEET, SHEET))
+    paint = colours.gather(2, seen.flatten(1).unsqueeze(1).expand(-1, 3, -1)).view(batch, 3, SHEET, SHEET)
     light = (1 - 0.35 * torch.exp(-(12 * athwart).square())) * (0.9 + 0.1 * along)  # darker at the vein and the stem
     return Sheet((paint * torch.where(bare, 1.0, light).unsqueeze(1)).clamp(0, 1), order)
 
@@ -120,7 +120,7 @@ def superpixels(objects: Tensor, generator: torch.Generator) -> Sheet:
     turn = torch.rand(batch, count, generator=generator).argsort(1)
     following = torch.empty_like(turn).scatter_(1, turn, turn.roll(1, 1))  # one cycle: no cell stays where it is
     moved = middles.gather(1, following.unsqueeze(2).expand(-1, -1, 2)) - middles
-    by_place = moved.gather(1, cells.unsqueeze(2).expand(-1, -1, 2)).unflatten(1, (_COARSE, _COARSE))
+    by_place = moved.gather(1, cells.unsqueeze(2).expand(-1, -1, 2)).view(batch, _COARSE, _COARSE, 2)
     by_place = functional.interpolate(by_place.permute(0, 3, 1, 2), size=(SHEET, SHEET), mode="nearest")
     across, down = _places(SHEET)
     grid = torch.stack([2 * (across + by_place[:, 0]) - 1, 2 * (down + by_place[:, 1]) - 1], 3)

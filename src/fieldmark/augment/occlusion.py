@@ -84,11 +84,11 @@ def lay(pictures: Tensor, boxes: Tensor, kind: str, generator: torch.Generator) 
     cells = ((centres - middle.unsqueeze(2)) / reach.unsqueeze(2) + 1) / 2 * SHEET
     across, down = cells.floor().long().clamp(0, SHEET - 1).unbind(1)  # (B, R) each
     places = (down.unsqueeze(2) * SHEET + across.unsqueeze(1)).flatten(1)  # (B, R · R)
-    paint = sheet.paint.flatten(2).gather(2, places.unsqueeze(1).expand(-1, 3, -1)).unflatten(2, (side, side))
+    paint = sheet.paint.flatten(2).gather(2, places.unsqueeze(1).expand(-1, 3, -1)).view(-1, 3, side, side)
     within = (centres > low.unsqueeze(2)) & (centres < high.unsqueeze(2))  # (B, 2, R)
     inside = (within[:, 1].unsqueeze(2) & within[:, 0].unsqueeze(1)).flatten(1)
     order = sheet.order.flatten(1).gather(1, places)
-    return Cover(paint, _ranks(order, inside).unflatten(1, (side, side)), inside.sum(1))
+    return Cover(paint, _ranks(order, inside).view(-1, side, side), inside.sum(1))
 
 
 def occlude(pictures: Tensor, boxes: Tensor, fractions: Tensor, kind: str, generator: torch.Generator) -> Occluded:

@@ -57,7 +57,8 @@ class TrainConfig:
         occlusion: share of the pictures of which places are covered, in 0..1: between 10 and 80 % of a place anywhere.
         occluders: what covers them: some of grey, noise, texture, leaves and superpixels. A robustness measured with
             one that is left out is that against occluders never seen.
-        lighting: strength of other gammas, shadows and colour temperatures, in 0..1; 0 leaves the light as it is.
+        lighting: strength of other gammas, shadows and colour temperatures, in 0..1; 0 leaves the light as it is. Like
+            occlusion, it grows over the first half of the epochs.
         unlabelled_weight: weight of a second task, rebuilding hidden places of all rows outside the test split,
             labelled or not; 0 leaves it out.
         rank_weight: weight of the loss of the lineage's coarser ranks beside that of the classes; 0 leaves it out. A
@@ -181,9 +182,11 @@ _RANGES: dict[str, tuple[float, float]] = {
 
 
 def _check_together(config: TrainConfig) -> None:
+    if not isinstance(config.occluders, tuple):
+        raise ConfigError(f"occluders can't be {config.occluders!r}.", 'Give a list, such as ["grey", "leaves"].')
     for name in config.occluders:
         if name not in OCCLUDER_NAMES:
-            raise unknown_name("occluder", name, OCCLUDER_NAMES)
+            raise unknown_name("occluder", str(name), OCCLUDER_NAMES)
     if config.occlusion and not config.occluders:
         raise ConfigError("occlusion needs occluders.", f"Name some of: {', '.join(OCCLUDER_NAMES)}.")
     if config.finish_epochs and not config.finish_resolution:

@@ -43,6 +43,9 @@ _WEIGHTS = {
 #: About what the loss of discovery is before anything was learned.
 _GUESSED_DISCOVERY = 4.0
 
+#: Share of the epochs in which occlusion and lighting grow to their strength: marks are learned on clean pictures first.
+_GROWING = 0.5
+
 #: Share of a batch's pictures that are looked at a second time, moved, to see whether their parts move along.
 _MOVED_SHARE = 0.5
 
@@ -120,7 +123,7 @@ class SupervisedTask:
     def batches(self, epoch: int, resolution: int) -> Iterator[SupervisedBatch]:
         """Yield this process's share of an epoch's augmented batches."""
         config, rank, world = self.config, self.fabric.global_rank, self.fabric.world_size
-        augment = self._augment(resolution)
+        augment = self.augmentation(resolution, epoch)
         order = epoch_order(self.train.labels, epoch, config.seed, class_balanced=config.class_balanced)
         others = self._rebuilt_order(epoch)
         for step in range(self.steps):
@@ -154,8 +157,10 @@ class SupervisedTask:
         # an occluder is nothing to rebuild, and places are hidden anyway
         return ToRebuild(replace(augment, occlusion=None)(pixels, chance), chance)
 
-    def _augment(self, resolution: int) -> BatchAugment:
+    def augmentation(self, resolution: int, epoch: int) -> BatchAugment:
+        """Return what changes the pictures of an epoch (counted from 0), for a square of ``resolution`` pixels."""
         config = self.config
+        grown = min(1.0, (epoch + 1) / (_GROWING * config.total_epochs))
         return BatchAugment(
             resolution,
             self.preprocessing.mean,
@@ -164,8 +169,8 @@ class SupervisedTask:
             crop_scale=config.crop_scale,
             rotation=config.rotation,
             color=config.color,
-            occlusion=Occlusion(config.occlusion, config.occluders) if config.occlusion else None,
-            lighting=config.lighting,
+            occlusion=Occlusion(grown * config.occlusion, config.occluders) if config.occlusion else None,
+            lighting=grown * config.lighting,
         )
 
     def _rebuilt_order(self, epoch: int) -> npt.NDArray[np.int64]:

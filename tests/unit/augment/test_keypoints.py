@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from fieldmark.augment import BatchAugment, move_keypoints, side_partners
+from fieldmark.augment import BatchAugment, move_keypoints, side_partners, uncovered
 
 SIDE, BATCH = 64, 16
 PLAIN = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
@@ -65,6 +65,14 @@ def test_the_geometry_told_is_the_one_applied() -> None:
     )
     assert torch.allclose(x, again, atol=1e-6)
     assert covered is None
+
+
+def test_a_keypoint_behind_something_is_not_seen() -> None:
+    covered = torch.zeros(2, 10, 10, dtype=torch.bool)
+    covered[0, 3, 7] = True  # row 3, column 7
+    positions = torch.tensor([[0.75, 0.35], [0.35, 0.75], [1.0, 1.0]]).expand(2, 3, 2)
+    visible = torch.tensor([[True, True, False], [True, True, True]])
+    assert uncovered(positions, visible, covered).tolist() == [[False, True, False], [True, True, True]]
 
 
 def test_mirrored_pictures_swap_left_and_right() -> None:
