@@ -17,12 +17,14 @@ import statistics
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import NamedTuple
 
+from annotation_cost import QUICK_ROWS, few_rows
 from experiment import MOBILENET, Experiment, argument_parser, deviation
 from fieldmark.augment import OCCLUDERS, TRAINED_LIGHTS
 from fieldmark.cli.demo import DEMO, QUICK_DEMO
+from fieldmark.data.reading import read_table
+from fieldmark.data.table import Table
 from fieldmark.evaluation import evaluate, evaluate_robustness
 from fieldmark.robustness_results import RobustnessResult
 from fieldmark.synthetic import generate_birds
@@ -133,7 +135,7 @@ class Bench(Experiment):
 
     def run(self, job: Job) -> dict[str, Json]:
         """Train one arm, and measure it on the test split."""
-        data = self.birds() if job.data == "birds" else self.shared / "data" / job.data
+        data = self.table(job.data)
         processor = time.process_time()
         with self.scratch() as out:
             train(data, out, self.options(job), cache=self.cache, observer=LineObserver())
@@ -162,18 +164,21 @@ class Bench(Experiment):
             config = replace(config, occluders=tuple(kind for kind in OCCLUDERS if kind != job.held_out))
         if job.data == "cub50":
             config = replace(config, weights=self.mobilenet_weights)
-        return replace(config, epochs=1, resolution=64) if self.quick else config
+        return replace(config, epochs=1, resolution=64, batch_size=8) if self.quick else config
 
     def pictures(self, job: Job) -> int:
         """Return how many pictures a run's robustness is measured on."""
         return 12 if self.quick else SETTINGS[job.data].pictures
 
-    def birds(self) -> Path:
-        """Draw the demo's birds, unless they are there already."""
+    def table(self, name: str) -> Table:
+        """Return the data, in a quick run few of them; birds are drawn unless they are there already."""
+        if name != "birds":
+            table = read_table(self.shared / "data" / name)
+            return few_rows(table, *QUICK_ROWS) if self.quick else table
         made = QUICK_DEMO if self.quick else DEMO
         folder = ROOT / "runs" / f"robustness-birds-{made.species}"
         counts = {"species": made.species, "train": made.train, "test": made.test}
-        return generate_birds(folder, **counts, size=made.size)
+        return read_table(generate_birds(folder, **counts, size=made.size))
 
 
 def measured(robust: RobustnessResult) -> dict[str, Json]:

@@ -43,7 +43,7 @@ _WEIGHTS = {
 #: About what the loss of discovery is before anything was learned.
 _GUESSED_DISCOVERY = 4.0
 
-#: Share of the epochs in which occlusion and lighting grow to their strength: marks are learned on clean pictures first.
+#: Share of the epochs in which occlusion and lighting grow to their strength: marks are learned undisturbed first.
 _GROWING = 0.5
 
 #: Share of a batch's pictures that are looked at a second time, moved, to see whether their parts move along.
