@@ -1,14 +1,10 @@
 """Where the parts of pictures are: around annotated keypoints, and where a recogniser finds parts of its own."""
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from fieldmark.augment import normalise
 from fieldmark.data.keypoints import Keypoints
 from fieldmark.evaluation.corruptions import ANNOTATED, DISCOVERED, Region, disc, rectangle
-from fieldmark.models.bundle import BundleInfo
-from fieldmark.models.recognizer import Recognizer
 from fieldmark.predict.regions import part_region, pixel_mask
 
 #: A recogniser's part counts as seen where its largest share passes this (as in ``metrics.part_centres``).
@@ -41,32 +37,22 @@ def annotated_regions(
     return tuple(region for region in found if region.mask.any())
 
 
-class PartFinder:
-    """Finds the parts of a recogniser that are places in the picture; of others it finds none.
+def discovered_regions(
+    names: tuple[str, ...], maps: NDArray[np.float32], window: tuple[float, float, float, float], side: int
+) -> tuple[Region, ...]:
+    """Return the region of every part of a recogniser that is seen in a picture; padding belongs to none.
 
     Args:
-        recognizer: the network, in evaluation mode.
-        info: its bundle, which names the parts.
+        names: of the recogniser's slots: those of the K parts, and perhaps one more of the rest, which is no place.
+        maps: (K + 1, h, w), each cell's shares of the parts and, last, of the background.
+        window: of the picture inside the square, in px.
+        side: pixels R per side of the square.
     """
-
-    def __init__(self, recognizer: Recognizer, info: BundleInfo) -> None:
-        self._recognizer = recognizer
-        self._preprocessing = info.preprocessing
-        self._names = info.part_names if recognizer.additive and recognizer.parts.background else ()
-
-    @torch.inference_mode()
-    def regions(self, pixels: NDArray[np.uint8], window: tuple[float, float, float, float]) -> tuple[Region, ...]:
-        """Return the region of every part that is seen in a fitted picture (R, R, 3); padding belongs to none."""
-        if not self._names:
-            return ()
-        batch = torch.from_numpy(np.array(pixels)[None])
-        x = normalise(batch, self._preprocessing.mean, self._preprocessing.std)
-        features = self._recognizer.backbone.forward_features(x.contiguous(memory_format=torch.channels_last))
-        shares = self._recognizer.parts(features)[0, :-1].float().numpy()  # (K, h, w)
-        side = len(pixels)
-        inside = rectangle(*window, side)
-        found = []
-        for name, share in zip(self._names, shares, strict=False):  # the names may end with the rest, which is no place
-            if share.max() > _FOUND:
-                found.append(Region(DISCOVERED, name, pixel_mask(part_region(share), side) & inside))
-        return tuple(region for region in found if region.mask.any())
+    if not maps[-1].any():  # no background: the whole picture is the part, and can't be hidden
+        return ()
+    inside = rectangle(*window, side)
+    found = []
+    for name, share in zip(names, maps[:-1], strict=False):
+        if share.max() > _FOUND:
+            found.append(Region(DISCOVERED, name, pixel_mask(part_region(share), side) & inside))
+    return tuple(region for region in found if region.mask.any())

@@ -31,10 +31,10 @@ from fieldmark.evaluation.corruptions import (
     views,
 )
 from fieldmark.evaluation.folders import replace_folder
-from fieldmark.evaluation.part_regions import PartFinder, annotated_regions
+from fieldmark.evaluation.part_regions import annotated_regions, discovered_regions
 from fieldmark.metrics import accuracy_interval, area_under_curve, mean_interval, relative_degradation
-from fieldmark.models.bundle import BundleInfo, load_bundle
-from fieldmark.predict.torch_predictor import TorchPredictor
+from fieldmark.models.bundle import BundleInfo
+from fieldmark.predict import Predictor, load_predictor
 from fieldmark.records import Progress
 from fieldmark.robustness_results import (
     PICTURE_FOLDER,
@@ -102,15 +102,15 @@ def evaluate_robustness(
     """
     if pictures is not None and pictures < 1:
         raise ConfigError(f"Robustness can't be measured on {pictures} pictures.", "Ask for 1 or more.")
-    recognizer, info = load_bundle(run)
+    predictor = load_predictor(run)
+    info = predictor.info
     table = table_of(run, data, reader=reader, seed=seed)
     check_rows(table, split)
     check_classes(table, split, info)
     images = cache_images(table, info.preprocessing, cache)
     rows, available = _rows(images.table, split, pictures, seed)
-    predictor, finder = TorchPredictor(recognizer, info), PartFinder(recognizer, info)
     answers = _Answers()
-    for done, subject in enumerate(_subjects(images, rows, finder)):
+    for done, subject in enumerate(_subjects(images, rows, predictor)):
         _ask(predictor, subject, done, str(images.table.frame["label"][int(rows[done])]), answers, seed)
         if progress is not None:
             progress(done + 1, len(rows))
@@ -153,17 +153,18 @@ def _rows(table: Table, split: str, pictures: int | None, seed: int) -> tuple[ND
     return np.array([place for _, place in order[:pictures]], np.int64), len(places)
 
 
-def _subjects(images: CachedImages, rows: NDArray[np.int64], finder: PartFinder) -> Iterator[Subject]:
+def _subjects(images: CachedImages, rows: NDArray[np.int64], predictor: Predictor) -> Iterator[Subject]:
     boxes, keypoints, side = boxes_of(images), keypoints_of(images), images.pixels.shape[1]
     for row in rows.tolist():
         left, top, width, height = (float(value) for value in images.windows[row])
         window, pixels = (left, top, width, height), np.asarray(images.pixels[row])
         known = annotated_regions(images.table.part_names, keypoints, row, boxes[row], window, side)
-        regions = (*known, *finder.regions(pixels, window))
+        maps = predictor.outputs(pixels[None]).maps[0]
+        regions = (*known, *discovered_regions(predictor.info.part_names, maps, window, side))
         yield Subject(images.table.frame["id"][row], pixels, window, boxes[row], regions)
 
 
-def _ask(predictor: TorchPredictor, subject: Subject, row: int, label: str, answers: _Answers, seed: int) -> None:
+def _ask(predictor: Predictor, subject: Subject, row: int, label: str, answers: _Answers, seed: int) -> None:
     """Let the predictor name one picture in all conditions."""
     conditions, corrupted = zip(*views(subject, seed), strict=True)
     classes = predictor.info.classes

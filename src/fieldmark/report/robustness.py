@@ -1,6 +1,6 @@
 """The section of a report on robustness: curves under occlusion, lights, hidden parts, pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +76,7 @@ class RobustnessSection:
     clean: ShownPicture | None
 
 
-def robustness_section(run: Path, names: "dict[str, str]") -> RobustnessSection | None:
+def robustness_section(run: Path, names: Mapping[str, str]) -> RobustnessSection | None:
     """Read what was measured of a run's robustness; ``None`` where nothing was.
 
     Args:
@@ -126,7 +126,7 @@ def occlusion_chart(fractions: Sequence[float], curves: Sequence[OcclusionCurve]
     return Chart("Accuracy under occlusion", lines, across, tuple(Tick(y(mark), percent(mark, 0)) for mark in _UP), ())
 
 
-def _shown(each: CorruptedPicture, names: "dict[str, str]", picture: EmbeddedPicture) -> ShownPicture:
+def _shown(each: CorruptedPicture, names: Mapping[str, str], picture: EmbeddedPicture) -> ShownPicture:
     said = "still recognised" if each.right else f"called {names.get(each.predicted, each.predicted)}"
     return ShownPicture(each.kind, each.level, "recognised" if each.group == "clean" else said, each.right, picture)
 

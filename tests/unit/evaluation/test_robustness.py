@@ -12,8 +12,9 @@ from fieldmark.augment import FRACTIONS, OCCLUDERS
 from fieldmark.data.table import Table, make_table
 from fieldmark.errors import ConfigError, DataError
 from fieldmark.evaluation import evaluate_robustness, robustness
-from fieldmark.evaluation.part_regions import PartFinder
-from fieldmark.models.bundle import BundleInfo, load_bundle
+from fieldmark.evaluation.part_regions import discovered_regions
+from fieldmark.predict import Predictor, load_predictor
+from fieldmark.predict.contract import NetworkOutputs
 from fieldmark.robustness_results import RobustnessResult
 from part_stand_ins import QUADRANTS, SIDE
 
@@ -23,10 +24,14 @@ EACH = 4
 
 
 class ByMark:
-    """Calls a picture red or blue where it sees enough of that very colour, otherwise plain."""
+    """Calls a picture red or blue where it sees enough of that very colour, otherwise plain; has another's parts."""
 
-    def __init__(self, _: object, info: BundleInfo) -> None:
-        self.info = replace(info, classes=CLASSES)
+    def __init__(self, real: Predictor, **changes: object) -> None:
+        self._real = real
+        self.info = replace(real.info, classes=CLASSES, **changes)
+
+    def outputs(self, pixels: NDArray[np.uint8]) -> NetworkOutputs:
+        return self._real.outputs(pixels)
 
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
         x = pixels.astype(int)
@@ -61,8 +66,7 @@ def run(quadrant_run: Path, table: Table, tmp_path: Path, monkeypatch: pytest.Mo
 
     shutil.copytree(quadrant_run, tmp_path / "run")
     table.save(tmp_path / "run" / "table.parquet")
-    monkeypatch.setattr(robustness, "TorchPredictor", ByMark)
-    monkeypatch.setattr(robustness, "check_classes", lambda *_: None)
+    monkeypatch.setattr(robustness, "load_predictor", lambda run: ByMark(load_predictor(run)))
     return tmp_path / "run"
 
 
@@ -140,11 +144,8 @@ def test_measuring_again_gives_the_same_figures_and_fewer_pictures_take_all_clas
 def test_what_training_used_is_told_from_what_it_never_saw(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def trained(run: Path) -> tuple[object, BundleInfo]:
-        recognizer, info = load_bundle(run)
-        return recognizer, replace(info, training={"occluders": "grey, noise", "lighting": 0.5})
-
-    monkeypatch.setattr(robustness, "load_bundle", trained)
+    training = {"occluders": "grey, noise", "lighting": 0.5}
+    monkeypatch.setattr(robustness, "load_predictor", lambda run: ByMark(load_predictor(run), training=training))
     found = evaluate_robustness(run, cache=tmp_path / "cache", pictures=3)
     assert [curve.occluder for curve in found.curves if curve.trained] == ["grey", "noise"]
     assert [light.kind for light in found.lights if light.trained] == ["gamma", "shadow", "temperature"]
@@ -159,6 +160,6 @@ def test_nothing_to_measure_is_an_error_with_a_cure(run: Path, tmp_path: Path) -
 
 
 def test_a_recogniser_that_looks_at_the_whole_picture_has_no_part_to_hide(tiny_run: Path) -> None:
-    recognizer, info = load_bundle(tiny_run)
-    pixels = np.zeros((48, 48, 3), np.uint8)
-    assert PartFinder(recognizer, info).regions(pixels, (0, 0, 48, 48)) == ()
+    predictor = load_predictor(tiny_run)
+    maps = predictor.outputs(np.zeros((1, 48, 48, 3), np.uint8)).maps[0]
+    assert discovered_regions(predictor.info.part_names, maps, (0, 0, 48, 48), 48) == ()
