@@ -57,6 +57,9 @@ ANCHORS = {
     "light": "AugMix (Hendrycks et al., ICLR 2020): mean corruption error about 15 % lower",
 }
 
+#: Share of the pictures in which a part must be seen for its cost to be told.
+LEAST_SEEN = 0.25
+
 SEEDS = 3
 
 
@@ -289,11 +292,14 @@ def arm_rows(what: str, runs: Sequence[Mapping[str, Json]]) -> list[Row]:
 
 
 def dearest_part(runs: Sequence[Mapping[str, Json]]) -> tuple[str, float, float] | None:
-    """Return the annotated part that costs most when hidden, what it costs, and what as much elsewhere does."""
+    """Return the annotated part that costs most when hidden, what it costs, and what as much elsewhere does.
+
+    Parts that are seen in few pictures are left out: a single picture would decide.
+    """
     costs: dict[str, list[tuple[float, float]]] = {}
     for run in runs:
         for part in run["parts"]:
-            if part["source"] == "annotated":
+            if part["source"] == "annotated" and part["n"] >= LEAST_SEEN * run["robust_n"]:
                 lost = 100 * (part["clean"] - part["hidden"]), 100 * (part["clean"] - part["elsewhere"])
                 costs.setdefault(part["name"], []).append(lost)
     means = {name: [statistics.mean(each) for each in zip(*found, strict=True)] for name, found in costs.items()}

@@ -20,6 +20,9 @@ from fieldmark.robustness_results import (
 _ACROSS = (0.0, 0.3, 0.6, 0.9)
 _UP = (0.0, 0.25, 0.5, 0.75, 1.0)
 
+#: Share of the pictures in which a part must be seen for the headline to name it.
+_LEAST_SEEN = 0.25
+
 #: Groups of pictures → what they are called.
 _GROUPS = {"occlusion": "Occluders", "light": "Light", "annotated": "Hidden parts", "discovered": "Hidden parts"}
 
@@ -63,7 +66,7 @@ class RobustnessSection:
         result: the figures.
         chart: accuracy under occlusion.
         parts: hidden parts, the dearest first.
-        headline: the dearest part in a sentence; empty where no part is known.
+        headline: the dearest part in a sentence, of those that are seen in a good part of the pictures; else empty.
         groups: heading → its pictures.
         clean: the picture shown, as it is; ``None`` where none was recognised.
     """
@@ -98,7 +101,7 @@ def robustness_section(run: Path, names: Mapping[str, str]) -> RobustnessSection
         result=result,
         chart=occlusion_chart(result.fractions, result.curves),
         parts=parts,
-        headline=_headline(parts),
+        headline=_headline([part for part in parts if part.n >= _LEAST_SEEN * result.n]),
         groups=tuple(group for group in groups if group[1]),
         clean=next((each for group, each in shown if group == "clean"), None),
     )
@@ -140,6 +143,10 @@ def _headline(parts: Sequence[ShownPart]) -> str:
     if not parts:
         return ""
     dearest = parts[0]
-    return (
-        f"Hide the {dearest.name}: {-dearest.lost:+.0f} points; as much elsewhere: {-dearest.elsewhere:+.0f}."
-    ).replace("-", "\u2212")
+    return f"Hide the {dearest.name}: {_points(dearest.lost)} points; as much elsewhere: {_points(dearest.elsewhere)}."
+
+
+def _points(lost: float) -> str:
+    """Write points that are lost as a change, in whole points, with a true minus."""
+    change = -round(lost)
+    return f"{change:+d}".replace("-", "\u2212") if change else "0"

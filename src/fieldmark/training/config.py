@@ -54,7 +54,7 @@ class TrainConfig:
         rotation: largest rotation either way, in degrees.
         color: largest relative change of brightness, contrast and saturation.
         mixup: Beta parameter of mixup (Zhang et al., ICLR 2018); 0 never mixes.
-        occlusion: share of the pictures of which places are covered, in 0..1: between 10 and 80 % of a place anywhere.
+        occlusion: share of the pictures of which places are covered, in 0..1: between 10 and 60 % of a place anywhere.
         occluders: what covers them: some of grey, noise, texture, leaves and superpixels. A robustness measured with
             one that is left out is that against occluders never seen.
         lighting: strength of other gammas, shadows and colour temperatures, in 0..1; 0 leaves the light as it is. Like

@@ -20,12 +20,14 @@ def run(arm: str, seed: int, *, area: float, top1: float, light: float, head: fl
         "held_out": held_out,
         "top1": top1,
         "clean": 80.0,
+        "robust_n": 40,
         "training_cpu_hours": 0.1,
         "auc": {kind: area if kind == held_out else 70.0 for kind in OCCLUDERS},
         "light": dict.fromkeys(LIGHTS, light),
         "parts": [
-            {"name": "head", "source": "annotated", "clean": 0.8, "hidden": head / 100, "elsewhere": 0.75},
-            {"name": "part 1", "source": "discovered", "clean": 0.8, "hidden": 0.0, "elsewhere": 0.75},
+            {"name": "head", "source": "annotated", "n": 38, "clean": 0.8, "hidden": head / 100, "elsewhere": 0.75},
+            {"name": "foot", "source": "annotated", "n": 9, "clean": 0.8, "hidden": 0.0, "elsewhere": 0.75},
+            {"name": "part 1", "source": "discovered", "n": 40, "clean": 0.8, "hidden": 0.0, "elsewhere": 0.75},
         ],
     }
 

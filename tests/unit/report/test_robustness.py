@@ -73,6 +73,13 @@ def test_hidden_parts_come_dearest_first_with_what_is_their_own(tmp_path: Path) 
     assert [round(part.own, 6) for part in parts] == [27.0, -10.0]
 
 
+def test_the_headline_names_no_part_that_is_seldom_seen(tmp_path: Path) -> None:
+    found = robustness_result()
+    seldom = replace(found, parts=(replace(found.parts[0], n=9), found.parts[1]))
+    assert "Hide the part 3: 0 points; as much elsewhere: \u221210." in page(tmp_path, seldom)
+    assert "Hide the" not in page(tmp_path, replace(found, parts=(replace(found.parts[0], n=9),)))
+
+
 def test_curves_are_drawn_to_scale(tmp_path: Path) -> None:
     found = robustness_result()
     chart = occlusion_chart(found.fractions, found.curves)
