@@ -61,7 +61,8 @@ class BatchAugment:
         rotation: largest rotation either way, in degrees.
         color: largest relative change of brightness, contrast and saturation, in [0, 1).
         occlusion: what covers places of some pictures; ``None`` covers none.
-        lighting: strength of other gammas, shadows and colour temperatures (``relight``), in 0..1.
+        lighting: strength of other gammas, shadows and colour temperatures (``relight``), in 0..1, of the pictures that
+            nothing covers.
     """
 
     resolution: int
@@ -107,8 +108,10 @@ class BatchAugment:
         covered = None
         if self.occlusion is not None:
             x, covered = self.occlusion(x, generator)
-        if self.lighting:  # falls on what stands in front, too
-            x = relight(x, self.lighting, generator)
+        if self.lighting:
+            lit = relight(x, self.lighting, generator)
+            # one corruption a picture: both at once leave too little to learn fine marks from
+            x = lit if covered is None else torch.where(covered.flatten(1).any(1).view(-1, 1, 1, 1), x, lit)
         scale = x.new_tensor([1 / s for s in self.std]).view(1, 3, 1, 1)
         shift = x.new_tensor([-m / s for m, s in zip(self.mean, self.std, strict=True)]).view(1, 3, 1, 1)
         return Drawn(x.mul_(scale).add_(shift).contiguous(memory_format=torch.channels_last), theta, covered)

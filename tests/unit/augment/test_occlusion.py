@@ -158,6 +158,18 @@ def test_the_held_out_kind_is_never_drawn(monkeypatch: pytest.MonkeyPatch) -> No
     assert set(drawn) == set(OCCLUDERS) - {"leaves"}
 
 
+def test_no_picture_is_both_occluded_and_relit() -> None:
+    pixels = torch.full((24, 32, 32, 3), 51, dtype=torch.uint8)
+    augment = BatchAugment(32, (0.0,) * 3, (1.0,) * 3, occlusion=Occlusion(0.5, ("grey",)), lighting=0.8)
+    found = augment.drawn(pixels, torch.Generator().manual_seed(2))
+    occluded = found.covered.flatten(1).any(1)
+    assert 4 < occluded.sum() < 20
+    behind = found.pictures[occluded].amax(1), found.covered[occluded]
+    assert torch.allclose(behind[0][~behind[1]], torch.tensor(0.2), atol=1e-5)
+    relit = (found.pictures[~occluded] - 0.2).abs().amax((1, 2, 3)) > 1e-3
+    assert relit.all()
+
+
 def test_augmentation_tells_what_it_covered_and_draws_as_before_without() -> None:
     pixels = torch.randint(0, 256, (8, 48, 48, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
     plain = {"mean": (0.0,) * 3, "std": (1.0,) * 3, "crop_scale": 0.5, "color": 0.3}
