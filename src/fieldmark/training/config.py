@@ -57,8 +57,8 @@ class TrainConfig:
         occlusion: share of the pictures of which places are covered, in 0..1: between 10 and 60 % of a place anywhere.
         occluders: what covers them: some of grey, noise, texture, leaves and superpixels. A robustness measured with
             one that is left out is that against occluders never seen.
-        lighting: strength of other gammas, shadows and colour temperatures, of the pictures that are not occluded, in 0..1; 0
-            leaves the light as it is. Like occlusion, it grows over the first half of the epochs.
+        lighting: strength of other gammas, shadows and colour temperatures, in 0..1, of the pictures that are not
+            occluded; 0 leaves the light as it is. Like occlusion, it grows over the first half of the epochs.
         unlabelled_weight: weight of a second task, rebuilding hidden places of all rows outside the test split,
             labelled or not; 0 leaves it out.
         rank_weight: weight of the loss of the lineage's coarser ranks beside that of the classes; 0 leaves it out. A
