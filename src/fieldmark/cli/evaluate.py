@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fieldmark.cli.terminal import CacheFolder, Quiet, ReaderName, cache_folder, open_terminal
+from fieldmark.cli.terminal import CacheFolder, Quiet, ReaderName, Terminal, cache_folder, open_terminal
 
 
 class ResultFormat(StrEnum):
@@ -41,8 +41,8 @@ def evaluate(
     """Measure how well a run recognises, and write its report.
 
     Leaks between splits are looked for first and printed with the accuracy. Writes evaluation.json and report.html
-    into the run's folder, with --robustness also robustness.json. Of the folder of several seeds every seed is evaluated,
-    and mean, spread and interval are printed and written into seeds.json.
+    into the run's folder, with --robustness also robustness.json. Of the folder of several seeds every seed is
+    evaluated, and mean, spread and interval are printed and written into seeds.json.
 
     Examples:
       fieldmark evaluate runs/first
@@ -53,9 +53,9 @@ def evaluate(
     """
     terminal = open_terminal(context, quiet)
 
-    from fieldmark.cli.evaluation_output import print_evaluation, print_seeds
+    from fieldmark.cli.evaluation_output import print_evaluation
     from fieldmark.cli.robustness_stage import measure_robustness, print_robustness, refuse_seeds
-    from fieldmark.cli.stages import evaluate_as, evaluate_seeds_as
+    from fieldmark.cli.stages import evaluate_as
     from fieldmark.report import write_report
     from fieldmark.training.run_folder import seed_folders
 
@@ -63,12 +63,7 @@ def evaluate(
     if seed_folders(run):
         if measured:
             refuse_seeds(run)
-        seeds = evaluate_seeds_as(terminal, run, path, reader, split=split, cache=cache_folder(cache))
-        if output is ResultFormat.JSON:
-            terminal.result(seeds.to_json())
-        else:
-            print_seeds(terminal, seeds, run)
-        terminal.note(f"Report: {run / 'report.html'}")
+        _evaluate_seeds(terminal, run, path, reader, split, output, cache_folder(cache))
         return
     with terminal.progress(f"Evaluating split {split}") as progress:
         result = evaluate_as(run, path, reader, split=split, cache=cache_folder(cache), progress=progress)
@@ -85,3 +80,17 @@ def evaluate(
         if robust is not None:
             print_robustness(terminal, robust)
     terminal.note(f"Report: {report}")
+
+
+def _evaluate_seeds(
+    terminal: Terminal, run: Path, path: Path | None, reader: str | None, split: str, output: ResultFormat, cache: Path
+) -> None:
+    from fieldmark.cli.evaluation_output import print_seeds
+    from fieldmark.cli.stages import evaluate_seeds_as
+
+    seeds = evaluate_seeds_as(terminal, run, path, reader, split=split, cache=cache)
+    if output is ResultFormat.JSON:
+        terminal.result(seeds.to_json())
+    else:
+        print_seeds(terminal, seeds, run)
+    terminal.note(f"Report: {run / 'report.html'}")

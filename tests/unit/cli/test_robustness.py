@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 import fieldmark.evaluation
 import fieldmark.report
-from fieldmark.cli import stages
+from fieldmark.cli import evaluation_output, stages
 from fieldmark.cli.main import app
 from fieldmark.evaluation.robustness import DEFAULT_PICTURES
 from fieldmark.robustness_results import RobustnessResult
@@ -28,7 +28,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
     monkeypatch.setattr(fieldmark.evaluation, "evaluate_robustness", measure)
     monkeypatch.setattr(fieldmark.report, "write_report", lambda run: run / "report.html")
     monkeypatch.setattr(stages, "evaluate_as", lambda *_, **__: None)
-    monkeypatch.setattr(stages, "print_evaluation", lambda terminal, _: terminal.result("accuracy"))
+    monkeypatch.setattr(evaluation_output, "print_evaluation", lambda terminal, _: terminal.result("accuracy"))
     return made
 
 
@@ -56,6 +56,15 @@ def test_the_options_reach_the_library(run: Run, calls: list[dict[str, object]],
     )
     assert first["cache"] == tmp_path / "cache"
     assert [call["pictures"] for call in calls] == [DEFAULT_PICTURES, 7, None]
+
+
+def test_several_seeds_are_refused_with_one_to_name(run: Run, calls: list[dict[str, object]], tmp_path: Path) -> None:
+    for seed in (0, 1):
+        (tmp_path / "runs" / f"seed-{seed}").mkdir(parents=True)
+    done = run(tmp_path / "runs", "--robustness")
+    assert done.exit_code == 2
+    assert f"fieldmark evaluate {tmp_path / 'runs' / 'seed-0'} --robustness" in done.stderr
+    assert calls == []
 
 
 def test_tables_tell_occlusion_light_and_parts(run: Run, calls: list[dict[str, object]]) -> None:
