@@ -174,21 +174,23 @@ def _check_shapes(found: StoredPictures) -> None:
         raise ValueError("its words are not those of its vectors")
 
 
-def identity(bundle: Path, fingerprint: str) -> str:
+def identity(bundle: Path, data: str) -> str:
     """Return 32 hex digits that change with the network, its classes aside, its input and the data.
 
     Args:
         bundle: a bundle's folder.
-        fingerprint: of the table whose pictures are looked at.
+        data: what identifies the pictures that are looked at: the table's fingerprint and where they lie.
 
     Raises:
         BundleError: the bundle can't be read.
     """
-    digest = hashlib.blake2b(json.dumps([FORMAT, fingerprint, asdict(read_info(bundle).preprocessing)]).encode())
+    digest = hashlib.blake2b(json.dumps([FORMAT, data, asdict(read_info(bundle).preprocessing)]).encode())
     path = bundle / WEIGHTS_FILE
     try:
         with path.open("rb") as stream:
             length = int.from_bytes(stream.read(8), "little")
+            if length > path.stat().st_size:
+                raise ValueError("it is cut off")
             header: Mapping[str, Mapping[str, Sequence[int]]] = json.loads(stream.read(length))
             for name in sorted(header):
                 if name == "__metadata__" or name.startswith(_OF_THE_CLASSES):
