@@ -216,7 +216,7 @@ def held_logits(
 
 
 def _flat(basis: NDArray[np.float32]) -> NDArray[np.float32]:
-    return basis.reshape(len(basis), -1)
+    return basis.reshape(len(basis), basis.shape[1] * basis.shape[2])
 
 
 def _with_pictures(reference: Reference | None, seen: StoredPictures, label: int) -> Reference | None:
