@@ -20,7 +20,7 @@ def pictures(
     labels = np.arange(old) % classes
     basis = centres[labels] + random.normal(size=(old, dim))
     new = 2 * random.normal(size=dim) + random.normal(size=(shots, dim))
-    return new, new @ centres.T, OldPictures(basis, basis @ centres.T)
+    return new, new @ centres.T, OldPictures(basis, basis @ centres.T, np.full(old, -1))
 
 
 def literal(new: Floats, new_logits: Floats, old: OldPictures, ridge: float, favour: float) -> tuple[Floats, float]:
@@ -62,11 +62,30 @@ def test_a_picture_s_own_logit_is_that_of_a_row_fitted_without_it() -> None:
     assert row.own.min() < learned.min() - 1  # the picture that is least like the others says little without itself
 
 
+def test_pictures_of_classes_that_were_added_before_are_left_out_in_turn() -> None:
+    new, logits, old = pictures(shots=3)
+    turns = np.full(len(old.basis), -1)
+    turns[[7, 8, 20, 21]] = [0, 1, 0, 1]
+    row = fit_row(new, logits, OldPictures(old.basis, old.logits, turns))
+    assert np.flatnonzero(np.isfinite(row.others)).tolist() == [7, 8, 20, 21]
+    rest = np.isin(np.arange(len(old.basis)), [8, 21], invert=True)
+    # The second turn leaves out the new class's second picture, too. Entries are scaled by all pictures, as before.
+    centre, scale = old.basis.mean(0), old.basis.std(0)
+    without = fit_row(
+        (new[[0, 2]] - centre) / scale,
+        logits[[0, 2]],
+        OldPictures((old.basis[rest] - centre) / scale, old.logits[rest], turns[rest]),
+    )
+    literal_scores = ((old.basis[[8, 21]] - centre) / scale) @ without.weights + without.bias
+    assert row.others[[8, 21]] == pytest.approx(literal_scores, rel=0.05)
+    assert row.others[8] != pytest.approx(old.basis[8] @ row.weights + row.bias, rel=1e-3)
+
+
 def test_under_a_strong_ridge_the_row_points_to_the_mean_of_the_new_pictures() -> None:
     """That is imprinting (Qi, Brown and Lowe, CVPR 2018), where all old pictures compete alike."""
     new, _, old = pictures(shots=5)
     level = np.zeros((len(old.basis), 1))
-    row = fit_row(new, np.zeros((5, 1)), OldPictures(old.basis, level), ridge=1e6)
+    row = fit_row(new, np.zeros((5, 1)), OldPictures(old.basis, level, old.turns), ridge=1e6)
     scaled = row.weights * old.basis.std(0)
     mean = ((new - old.basis.mean(0)) / old.basis.std(0)).mean(0)
     assert scaled @ mean / np.linalg.norm(scaled) / np.linalg.norm(mean) == pytest.approx(1, abs=1e-6)
@@ -76,7 +95,7 @@ def test_a_row_is_of_the_same_scale_as_the_old_logits() -> None:
     """Whatever is added to all old logits is added to the new one: differences, and so decisions, stay."""
     new, logits, old = pictures()
     row = fit_row(new, logits, old)
-    shifted = fit_row(new, logits + 7, OldPictures(old.basis, old.logits + 7))
+    shifted = fit_row(new, logits + 7, OldPictures(old.basis, old.logits + 7, old.turns))
     assert shifted.weights == pytest.approx(row.weights, abs=1e-5)
     assert shifted.bias == pytest.approx(row.bias + 7, abs=1e-4)
 

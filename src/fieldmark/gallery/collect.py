@@ -133,7 +133,7 @@ def see_rows(
         embedding=embedding,
         boxes=boxes,
         sizes=np.asarray(images.sizes, np.int32),
-        own_logits=np.full(count, np.nan, np.float32),
+        left_out=np.empty((count, 0), np.float32),
         network=network,
     )
 
@@ -162,7 +162,7 @@ def see_pictures(predictor: Predictor, given: GivenPictures, label: str) -> Stor
         embedding=embedding,
         boxes=boxes,
         sizes=sizes,
-        own_logits=np.full(count, np.nan, np.float32),
+        left_out=np.empty((count, 0), np.float32),
     )
 
 

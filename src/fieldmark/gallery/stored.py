@@ -67,8 +67,8 @@ class StoredPictures:
         boxes: (n, P, 4) float32, left, top, width and height of each part in 0..1 of the picture; NaN where it is no
             place.
         sizes: (n, 2) int32, width and height of the original pictures in px.
-        own_logits: (n,) float32, of pictures of classes that were added, the logit of their class by a row that was
-            fitted without them; NaN of all others.
+        left_out: (n, A) float32, of pictures of classes that were added, logits of the A added classes by rows that
+            were fitted without them; NaN where the class's row was never fitted to the picture, or always.
         network: what identifies the network and the data: ``identity`` of them.
         additions: the classes that were added and are still there, in order.
     """
@@ -82,7 +82,7 @@ class StoredPictures:
     embedding: NDArray[np.float16]
     boxes: NDArray[np.float32]
     sizes: NDArray[np.int32]
-    own_logits: NDArray[np.float32]
+    left_out: NDArray[np.float32]
     network: str = ""
     additions: tuple[Addition, ...] = ()
 
@@ -104,10 +104,34 @@ class StoredPictures:
 
         They are validation pictures, and those of added classes whose own logit is known from a row without them.
         """
-        left_out = np.isfinite(self.own_logits)
+        was_left_out = self.was_left_out()
         rows = enumerate(zip(self.splits, self.labels, strict=True))
-        kept = [row for row, (split, label) in rows if label in classes and (split == "val" or left_out[row])]
+        kept = [row for row, (split, label) in rows if label in classes and (split == "val" or was_left_out[row])]
         return np.array(kept, dtype=np.int64)
+
+    def was_left_out(self) -> NDArray[np.bool_]:
+        """Say of which pictures of added classes the own logit is known from a row without them: (n,)."""
+        columns = {addition.name: column for column, addition in enumerate(self.additions)}
+        values = [
+            self.left_out[row, columns[label]] if label in columns else np.nan for row, label in enumerate(self.labels)
+        ]
+        return np.asarray(np.isfinite(np.array(values, dtype=np.float64)))
+
+    def turns(self) -> NDArray[np.int64]:
+        """Return which picture of its class each picture of an added class is: (n,); -1 of all others."""
+        added = {addition.name: 0 for addition in self.additions}
+        found = np.full(len(self), -1, dtype=np.int64)
+        for row, label in enumerate(self.labels):
+            if label in added:
+                found[row], added[label] = added[label], added[label] + 1
+        return found
+
+    def without(self, name: str) -> "StoredPictures":
+        """Return the pictures without those of a class, and without what was known of it."""
+        rows = np.array([row for row, label in enumerate(self.labels) if label != name], dtype=np.int64)
+        kept = [column for column, addition in enumerate(self.additions) if addition.name != name]
+        left_out = self.left_out[rows][:, kept]
+        return replace(self.take(rows), left_out=left_out, additions=tuple(self.additions[column] for column in kept))
 
     def joined(self, other: "StoredPictures") -> "StoredPictures":
         """Return these rows, then those of another gallery of the same network."""
@@ -155,7 +179,7 @@ class StoredPictures:
 
 
 _TEXTS = ("ids", "files", "labels", "splits")
-_ARRAYS = ("vectors", "presence", "embedding", "boxes", "sizes", "own_logits")
+_ARRAYS = ("vectors", "presence", "embedding", "boxes", "sizes", "left_out")
 
 
 def _check_shapes(found: StoredPictures) -> None:
@@ -165,7 +189,7 @@ def _check_shapes(found: StoredPictures) -> None:
         "embedding": (count, channels),
         "boxes": (count, slots, 4),
         "sizes": (count, 2),
-        "own_logits": (count,),
+        "left_out": (count, len(found.additions)),
     }
     for name, shape in wanted.items():
         if getattr(found, name).shape != shape:

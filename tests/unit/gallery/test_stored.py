@@ -25,14 +25,14 @@ def pictures(count: int = 6, labels: str = "aab") -> StoredPictures:
         embedding=random.normal(size=(count, 4)).astype(np.float16),
         boxes=np.full((count, 2, 4), np.nan, np.float32),
         sizes=np.full((count, 2), 50, np.int32),
-        own_logits=np.full(count, np.nan, np.float32),
+        left_out=np.full((count, 1), np.nan, np.float32),
         network="f" * 32,
         additions=(Addition("b", ("a",), 1.5, ("a limit",), {"top1": 0.5}, None),),
     )
 
 
 def same(first: StoredPictures, second: StoredPictures) -> bool:
-    arrays = ("vectors", "presence", "embedding", "boxes", "sizes", "own_logits")
+    arrays = ("vectors", "presence", "embedding", "boxes", "sizes", "left_out")
     texts = ("ids", "files", "labels", "splits", "network", "additions")
     equal = all(np.array_equal(getattr(first, name), getattr(second, name), equal_nan=True) for name in arrays)
     return equal and all(getattr(first, name) == getattr(second, name) for name in texts)
@@ -69,14 +69,24 @@ def test_rows_are_taken_and_joined() -> None:
 
 
 def test_what_is_learned_from_and_what_is_held_out() -> None:
-    own = np.full(6, np.nan, np.float32)
-    own[4] = 1.0  # a training picture of an added class, left out once
-    found = replace(pictures(), own_logits=own)
-    assert found.learned_from(("a",)).tolist() == [0, 1, 3, 4]
-    assert found.held_out(("a", "b")).tolist() == [2, 4, 5]
-    assert found.held_out(("b",)).tolist() == [2, 5]
+    left_out = np.full((6, 1), np.nan, np.float32)
+    found = replace(pictures(labels="aabbba"), left_out=left_out)
+    assert found.learned_from(("a",)).tolist() == [0, 1]
+    assert found.held_out(("a", "b")).tolist() == [2, 5]
+    left_out[[0, 3]] = 1.0  # of class a that is not added; of class b, by a row without the picture
+    assert found.held_out(("a", "b")).tolist() == [2, 3, 5]
+    assert found.held_out(("b",)).tolist() == [2, 3]
     leaked = replace(found, splits=("leaked",) * 6)
-    assert leaked.held_out(("a", "b")).tolist() == [4]
+    assert leaked.held_out(("a", "b")).tolist() == [3]
+    assert found.turns().tolist() == [-1, -1, 0, 1, 2, -1]
+
+
+def test_a_class_goes_with_its_pictures_and_what_was_known_of_it() -> None:
+    left = pictures(labels="aab").without("b")
+    assert set(left.labels) == {"a"}
+    assert left.left_out.shape == (4, 0)
+    assert left.additions == ()
+    assert pictures(labels="aab").without("a").left_out.shape == (2, 1)
 
 
 def test_of_too_many_pictures_every_class_keeps_equally_many() -> None:
