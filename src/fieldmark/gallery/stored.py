@@ -92,7 +92,8 @@ class StoredPictures:
     def take(self, rows: NDArray[np.int64]) -> "StoredPictures":
         """Return some rows, in the order given."""
         texts = {name: tuple(getattr(self, name)[row] for row in rows) for name in _TEXTS}
-        return replace(self, **texts, **{name: getattr(self, name)[rows] for name in _ARRAYS})
+        arrays = {name: getattr(self, name)[rows] for name in _ARRAYS}
+        return replace(self, **texts, **arrays)  # type: ignore[arg-type]
 
     def learned_from(self, classes: Sequence[str]) -> NDArray[np.int64]:
         """Return the places of the training pictures of some classes."""
@@ -137,7 +138,7 @@ class StoredPictures:
         """Return these rows, then those of another gallery of the same network."""
         texts = {name: getattr(self, name) + getattr(other, name) for name in _TEXTS}
         arrays = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in _ARRAYS}
-        return replace(self, **texts, **arrays)
+        return replace(self, **texts, **arrays)  # type: ignore[arg-type]
 
     def save(self, folder: Path) -> None:
         """Write the gallery into a run's or a bundle's folder, atomically."""
