@@ -30,11 +30,11 @@ from fieldmark.evaluation.corruptions import (
     Subject,
     views,
 )
-from fieldmark.evaluation.folders import replace_folder
 from fieldmark.evaluation.part_regions import annotated_regions, discovered_regions
 from fieldmark.metrics import accuracy_interval, area_under_curve, mean_interval, relative_degradation
 from fieldmark.models.bundle import BundleInfo
 from fieldmark.predict import Predictor, load_predictor
+from fieldmark.record_files import replace_folder
 from fieldmark.records import Progress
 from fieldmark.robustness_results import (
     PICTURE_FOLDER,
