@@ -124,16 +124,15 @@ def test_the_nearest_training_pictures_come_when_they_are_asked_for(quadrant_run
     assert post(app, "/v1/predict", PICTURE).json()["predictions"][0]["neighbours"] == []
 
 
-def test_an_exported_run_is_served_by_its_engine_and_explains_the_same(tiny_run: Path, tmp_path: Path) -> None:
+def test_an_exported_run_is_served_by_its_engine_and_explains_the_same(
+    tiny_run: Path, quadrant_run: Path, tmp_path: Path
+) -> None:
     pytest.importorskip("onnxruntime", reason="onnxruntime isn't installed (make install)")
     pytest.importorskip("onnxscript", reason="onnxscript isn't installed (make install)")
     from fieldmark.export import export_onnx
 
     run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
-    pictures = tmp_path / "pictures" / "any"
-    pictures.mkdir(parents=True)
-    (pictures / "one.png").write_bytes(PICTURE)
-    export_onnx(run, data=pictures.parent)
+    export_onnx(run, data=quadrant_run.parent / "pictures")
     torch_app, onnx_app = (create_app(run, settings=SETTINGS, engine=engine) for engine in ("torch", "onnx"))
     for path, field, figure in (("/v1/predict", "files", "probability"), ("/v1/explain", "file", "log_odds")):
         first, second = (post(one, path, PICTURE, field=field).json() for one in (torch_app, onnx_app))
