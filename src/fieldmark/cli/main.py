@@ -12,6 +12,7 @@ from fieldmark.cli.calibrate import calibrate
 from fieldmark.cli.compare import compare
 from fieldmark.cli.data_cache import data_cache
 from fieldmark.cli.data_check import data_check
+from fieldmark.cli.data_shard import data_shard
 from fieldmark.cli.demo import demo
 from fieldmark.cli.evaluate import evaluate
 from fieldmark.cli.explain import explain
@@ -21,6 +22,7 @@ from fieldmark.cli.name_part import name_part
 from fieldmark.cli.predict import predict
 from fieldmark.cli.pretrain import pretrain
 from fieldmark.cli.report import report
+from fieldmark.cli.scale_predict import scale_predict
 from fieldmark.cli.terminal import Quiet, printable
 from fieldmark.cli.train import train
 from fieldmark.errors import FieldmarkError
@@ -96,7 +98,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-data = typer.Typer(no_args_is_help=True, help="Look at data sets and at the cache of decoded pictures.")
+data = typer.Typer(no_args_is_help=True, help="Look at data sets and at the cache of decoded pictures, write shards.")
+scale = typer.Typer(no_args_is_help=True, help="Work on many processes or machines.")
 
 
 def _help_of(command: "Callable[..., None]") -> str:
@@ -136,11 +139,14 @@ _COMMANDS: "tuple[tuple[typer.Typer, str, Callable[..., None]], ...]" = (
     (app, "export", export),
     (data, "check", data_check),
     (data, "cache", data_cache),
+    (data, "shard", data_shard),
+    (scale, "predict", scale_predict),
 )
 for _group, _name, _command in _COMMANDS:
     _group.command(_name, help=_help_of(_command))(_command)
 app.callback(help=_help_of(_fieldmark))(_fieldmark)
 app.add_typer(data, name="data")
+app.add_typer(scale, name="scale")
 
 
 def main() -> None:
