@@ -79,15 +79,25 @@ def _complain(message: str, cure: str) -> None:
 def _print_version(wanted: bool) -> None:
     if not wanted:
         return
-    import importlib.metadata
-
     import fieldmark
 
-    torch_version = importlib.metadata.version("torch")  # of the installed package: importing it takes seconds
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     threads = os.environ.get("OMP_NUM_THREADS", available)
-    typer.echo(f"fieldmark {fieldmark.__version__}, torch {torch_version}, {threads} threads")
+    typer.echo(
+        f"fieldmark {fieldmark.__version__}, torch {_installed('torch')}, onnxruntime {_installed('onnxruntime')}, "
+        f"{threads} threads"
+    )
     raise typer.Exit
+
+
+def _installed(library: str) -> str:
+    """Return the version of an installed library, without importing it, which may take seconds."""
+    import importlib.metadata
+
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
 
 
 app = typer.Typer(
