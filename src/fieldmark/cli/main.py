@@ -23,6 +23,7 @@ from fieldmark.cli.predict import predict
 from fieldmark.cli.pretrain import pretrain
 from fieldmark.cli.report import report
 from fieldmark.cli.scale_predict import scale_predict
+from fieldmark.cli.scale_serve import scale_serve
 from fieldmark.cli.terminal import Quiet, printable
 from fieldmark.cli.train import train
 from fieldmark.errors import FieldmarkError
@@ -151,6 +152,7 @@ _COMMANDS: "tuple[tuple[typer.Typer, str, Callable[..., None]], ...]" = (
     (data, "cache", data_cache),
     (data, "shard", data_shard),
     (scale, "predict", scale_predict),
+    (scale, "serve", scale_serve),
 )
 for _group, _name, _command in _COMMANDS:
     _group.command(_name, help=_help_of(_command))(_command)

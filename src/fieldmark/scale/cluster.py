@@ -70,6 +70,11 @@ def cluster(address: str | None, workers: int | None) -> Iterator[int]:
             ray.shutdown()
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error that says anything."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
 def _start(ray: ModuleType, address: str | None, workers: int | None) -> None:
     if address is not None:
         _join(ray, address)
@@ -90,9 +95,9 @@ def _join(ray: ModuleType, address: str) -> None:
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        first = str(error).splitlines()[0]
         raise ScaleError(
-            f"The cluster at {address} doesn't answer: {first}", "Start one with `ray start --head`, or leave it out."
+            f"The cluster at {address} doesn't answer: {first_line(error)}",
+            "Start one with `ray start --head`, or leave it out.",
         ) from error
 
 

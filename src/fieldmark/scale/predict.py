@@ -15,7 +15,7 @@ from fieldmark.data.reading import read_table
 from fieldmark.data.table import Table
 from fieldmark.errors import ScaleError
 from fieldmark.records import Progress
-from fieldmark.scale.cluster import cluster, import_ray
+from fieldmark.scale.cluster import cluster, first_line, import_ray
 from fieldmark.scale.job import (
     PREDICTIONS,
     PredictionOptions,
@@ -163,8 +163,7 @@ def _cause(error: Exception) -> str:
     inner: BaseException = error
     while (cause := getattr(inner, "cause", None) or inner.__cause__) is not None and cause is not inner:
         inner = cause
-    lines = [line for line in str(inner).splitlines() if line.strip()]
-    return f"{type(inner).__name__}: {lines[0] if lines else inner!r}"
+    return f"{type(inner).__name__}: {first_line(inner)}"
 
 
 def _summary(out: Path, ranges: Sequence[RowRange], *, kept: int, seconds: float) -> PredictionSummary:
