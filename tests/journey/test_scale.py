@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -127,6 +128,72 @@ def test_shards_are_predicted_like_their_pictures_and_each_by_itself(
     wanted = load_predictor(tiny_run)([photos / "007.png", photos / "200.png"])
     labels = dict(found.select("id", "label").iter_rows())
     assert [labels["007.png"], labels["200.png"]] == [prediction.label for prediction in wanted]
+
+
+def children(process: int, name: str) -> list[int]:
+    """Return the processes below one whose command line begins with a name."""
+    parents: dict[int, int] = {}
+    named: list[int] = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if (folder / "cmdline").read_text().startswith(name):
+                named.append(int(folder.name))
+        except (OSError, ValueError):
+            continue  # it has just ended
+
+    def below(child: int) -> bool:
+        while child in parents:
+            child = parents[child]
+            if child == process:
+                return True
+        return False
+
+    return [child for child in named if below(child)]
+
+
+def ask(port: int, picture: Path, until: float) -> dict[str, object]:
+    """Ask what a picture shows, again and again until there is an answer."""
+    import httpx2
+
+    while True:
+        try:
+            files = {"files": (picture.name, picture.read_bytes(), "image/png")}
+            answer = httpx2.post(f"http://127.0.0.1:{port}/v1/predict", files=files, timeout=30)
+            if answer.status_code == 200 or time.monotonic() > until:
+                assert answer.status_code == 200, answer.text
+                return dict(answer.json())
+        except httpx2.HTTPError:
+            if time.monotonic() > until:
+                raise
+        time.sleep(0.5)
+
+
+def test_replicas_answer_and_one_that_is_killed_is_replaced(photos: Path, tiny_run: Path, tmp_path: Path) -> None:
+    pytest.importorskip("fastapi", reason="needs the extra serve")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    words = ["scale", "serve", str(tiny_run), "--replicas", "2", "--port", str(port)]
+    process = start([sys.executable, "-m", "fieldmark", *words])
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"http://127.0.0.1:{port}/\n"
+        picture = photos / "007.png"
+        (wanted,) = load_predictor(tiny_run)([picture])
+        (before,) = ask(port, picture, time.monotonic() + 60)["predictions"]  # type: ignore[misc]
+        assert before["label"] == wanted.label
+        replicas = children(process.pid, "ray::ServeReplica:fieldmark")
+        assert len(replicas) == 2
+        for replica in replicas:
+            os.kill(replica, signal.SIGKILL)
+        (after,) = ask(port, picture, time.monotonic() + _PATIENCE)["predictions"]  # type: ignore[misc]
+        assert after == before
+        assert not set(children(process.pid, "ray::ServeReplica:fieldmark")) & set(replicas)
+        process.terminate()
+        _, errors = process.communicate(timeout=_PATIENCE)
+        assert process.returncode == 0, errors
+    finally:
+        process.kill()
 
 
 def test_a_cluster_that_does_not_answer_is_a_message(photos: Path, tiny_run: Path, tmp_path: Path) -> None:

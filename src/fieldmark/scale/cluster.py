@@ -62,7 +62,7 @@ def cluster(address: str | None, workers: int | None) -> Iterator[int]:
     joined = ray.is_initialized()
     if not joined:
         _start(ray, address, workers)
-    _quieten()
+    quieten()
     try:
         yield _workers(ray, address, workers)
     finally:
@@ -130,7 +130,7 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _quieten() -> None:
+def quieten() -> None:
     """Keep Ray from telling on the user's screen what a bar tells better; faults are still told."""
     for name in _RAY_LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)

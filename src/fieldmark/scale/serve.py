@@ -13,7 +13,7 @@ from types import FrameType, ModuleType
 from typing import cast
 
 from fieldmark.errors import ConfigError, ScaleError
-from fieldmark.scale.cluster import cluster, first_line
+from fieldmark.scale.cluster import cluster, first_line, quieten
 
 #: What the application is called in the cluster.
 _NAME = "fieldmark"
@@ -63,6 +63,7 @@ def served(
     _check_free(host, port)
     with cluster(address, replicas) as count:
         serve = _import_serve()
+        quieten()  # once more: Ray Serve sets its logger up when it is imported
         try:
             serve.start(http_options={"host": host, "port": port})
             deployment = serve.deployment(
