@@ -47,6 +47,7 @@ HEAVY = {
     "datasets",
     "tensorboard",
     "jinja2",
+    "ray",
 }
 
 
