@@ -6,6 +6,9 @@ from dataclasses import dataclass
 #: Called as ``progress(done, total)`` while something long runs.
 Progress = Callable[[int, int], None]
 
+#: A place on a picture: left, top, width, height.
+Box = tuple[float, float, float, float]
+
 #: How a picture is made square: padded whole, stretched, or cut at the centre.
 FITS = ("pad", "stretch", "crop")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.core import TyperGroup
 
+from fieldmark.cli.add_class import add_class
 from fieldmark.cli.calibrate import calibrate
 from fieldmark.cli.compare import compare
 from fieldmark.cli.data_cache import data_cache
@@ -17,13 +18,18 @@ from fieldmark.cli.demo import demo
 from fieldmark.cli.evaluate import evaluate
 from fieldmark.cli.explain import explain
 from fieldmark.cli.export import export
+from fieldmark.cli.feedback import feedback
 from fieldmark.cli.guide import guide
 from fieldmark.cli.name_part import name_part
+from fieldmark.cli.neighbours import neighbours
 from fieldmark.cli.predict import predict
 from fieldmark.cli.pretrain import pretrain
+from fieldmark.cli.remove_class import remove_class
 from fieldmark.cli.report import report
 from fieldmark.cli.scale_predict import scale_predict
 from fieldmark.cli.scale_serve import scale_serve
+from fieldmark.cli.serve import serve
+from fieldmark.cli.serve_key import serve_key
 from fieldmark.cli.terminal import Quiet, printable
 from fieldmark.cli.train import train
 from fieldmark.errors import FieldmarkError
@@ -132,6 +138,7 @@ def _fieldmark(
       fieldmark train photos/ --out runs/first --time-limit 30m
       fieldmark predict runs/first new/*.jpg --format csv > names.csv
       fieldmark explain runs/first new/bird.jpg
+      fieldmark serve runs/first
     """
 
 
@@ -144,10 +151,16 @@ _COMMANDS: "tuple[tuple[typer.Typer, str, Callable[..., None]], ...]" = (
     (app, "compare", compare),
     (app, "predict", predict),
     (app, "explain", explain),
+    (app, "neighbours", neighbours),
+    (app, "add-class", add_class),
+    (app, "remove-class", remove_class),
     (app, "report", report),
     (app, "guide", guide),
     (app, "name-part", name_part),
     (app, "export", export),
+    (app, "serve", serve),
+    (app, "serve-key", serve_key),
+    (app, "feedback", feedback),
     (data, "check", data_check),
     (data, "cache", data_cache),
     (data, "shard", data_shard),

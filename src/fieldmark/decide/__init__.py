@@ -6,6 +6,7 @@ learned from (``fit_rule``), kept as a ``DecisionRule`` and applied by ``Decider
 
 from fieldmark.decide.apply import Decider
 from fieldmark.decide.fitting import HeldOut, RuleOptions, fit_rule
+from fieldmark.decide.limits import limits_of
 from fieldmark.decide.novelty import DEFAULT_SCORE, SCORES, Said
 from fieldmark.decide.risk import expected_costs, least_risk
 from fieldmark.decide.rule import DecisionRule, MeasureScale, OperatingPoint
@@ -25,5 +26,6 @@ __all__ = [
     "fit_rule",
     "fit_temperature",
     "least_risk",
+    "limits_of",
     "scaled_softmax",
 ]

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fieldmark
+from fieldmark.data.thumbnails import data_address
 from fieldmark.errors import ConfigError, DataError, unknown_name
-from fieldmark.explain.drawing import DRAWN, data_address, outlined
+from fieldmark.explain.drawing import DRAWN, outlined
 from fieldmark.explain.evidence import EvidenceReader, EvidenceTable, load_reader
 from fieldmark.explain.examples import nearest_examples, read_class
 from fieldmark.explain.marks import ReadPicture, find_marks, read_picture, verify_marks

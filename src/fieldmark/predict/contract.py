@@ -93,6 +93,10 @@ class Predictor(Protocol):
         """
         ...
 
+    def predictions(self, found: NetworkOutputs) -> list[Prediction]:
+        """Return what the network's outputs of B pictures come to, as predictions without a source."""
+        ...
+
     def probabilities(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
         """Return the calibrated probabilities (B, N), rows adding up to 1, of fitted pictures.
 

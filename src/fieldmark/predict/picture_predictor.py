@@ -73,7 +73,7 @@ class PicturePredictor:
         """Yield one prediction for each picture, in order, as soon as its batch is ready."""
         for batch in self._decoded_batches(sources):
             fitted = [pixels for _, pixels in batch if not isinstance(pixels, BrokenImageError)]
-            rows = iter(self._predictions(np.stack(fitted))) if fitted else iter(())
+            rows = iter(self.predictions(self.outputs(np.stack(fitted)))) if fitted else iter(())
             for name, pixels in batch:
                 if isinstance(pixels, BrokenImageError):
                     yield Prediction(source=name, label=None, probability=None, error=pixels.message)
@@ -88,6 +88,14 @@ class PicturePredictor:
         size = self._batch_size
         batches = [self._engine.run(pixels[i : i + size]) for i in range(0, len(pixels), size)]
         return batches[0] if len(batches) == 1 else _joined(batches)
+
+    def predictions(self, found: NetworkOutputs) -> list[Prediction]:
+        """Return what the network's outputs of B pictures come to; the predictions have no source yet."""
+        probabilities, decisions = self.calibrated(found.logits), self.decisions(found)
+        return [
+            replace(self._prediction(row, found, place), decision=decisions[place])
+            for place, row in enumerate(probabilities)
+        ]
 
     def probabilities(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
         """Return the calibrated probabilities (B, N), rows adding up to 1, of fitted pictures (B, R, R, 3)."""
@@ -115,15 +123,6 @@ class PicturePredictor:
                 f"The network can't take an array {pixels.shape} of {pixels.dtype}.",
                 f"Give uint8 pictures (B, {side}, {side}, 3).",
             )
-
-    def _predictions(self, pixels: npt.NDArray[np.uint8]) -> list[Prediction]:
-        """Return the predictions of fitted pictures, which have no source yet."""
-        found = self.outputs(pixels)
-        probabilities, decisions = self.calibrated(found.logits), self.decisions(found)
-        return [
-            replace(self._prediction(row, found, place), decision=decisions[place])
-            for place, row in enumerate(probabilities)
-        ]
 
     def _prediction(self, row: npt.NDArray[np.float64], found: NetworkOutputs, place: int) -> Prediction:
         best = np.argsort(-row, kind="stable")[: self._top]

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from fieldmark.data.images import fit_image
-from fieldmark.explain.regions import (
+from fieldmark.predict.regions import (
     box_in_picture,
     inside_mask,
     part_region,

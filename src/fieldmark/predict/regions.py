@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from fieldmark.data.images import FittedImage
-from fieldmark.explanations import Box
+from fieldmark.records import Box
 
 #: A part reaches as far as its share exceeds this part of its largest share.
 REACH = 0.5
