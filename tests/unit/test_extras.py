@@ -21,6 +21,9 @@ EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["p
 #: Extras for those who work on Fieldmark, which nothing in the package needs.
 FOR_DEVELOPERS = {"benchmarks", "dev"}
 
+#: Extras that only make something faster, with their library: without it the results are the same.
+FASTER = {"nearest": "usearch", "search": "usearch"}
+
 #: Extras that prepare what the package reads without them: `datasets` saves the data sets that a reader reads.
 PREPARING = {"hub": "datasets"}
 
@@ -81,7 +84,7 @@ CASES = {
 
 
 def test_every_extra_is_tried_here() -> None:
-    assert set(EXTRAS) - FOR_DEVELOPERS - set(PREPARING) <= set(CASES)
+    assert set(EXTRAS) - FOR_DEVELOPERS - set(PREPARING) - set(FASTER) <= set(CASES)
 
 
 @pytest.mark.parametrize("extra", sorted(set(CASES) & set(EXTRAS)))
@@ -93,6 +96,19 @@ def test_without_an_extra_the_error_says_how_to_install_it(
     with pytest.raises(FieldmarkError) as error:
         CASES[extra].use(tiny_run, tmp_path)
     assert f"pip install 'fieldmark[{extra}]'" in error.value.cure
+
+
+def test_without_an_index_the_nearest_pictures_are_found_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    import numpy as np
+
+    from fieldmark.predict import neighbours
+
+    monkeypatch.setitem(sys.modules, FASTER["search"], None)
+    monkeypatch.setattr(neighbours, "EXACT_UP_TO", 2)
+    vectors = np.eye(4, dtype=np.float32)
+    similarities, places = neighbours.Neighbours(vectors).nearest(np.array([[0.0, 3.0, 4.0, 0.0]]), 2)
+    assert places.tolist() == [[2, 1]]
+    assert similarities[0] == pytest.approx([0.8, 0.6])
 
 
 @pytest.mark.parametrize("extra", PREPARING)

@@ -41,7 +41,7 @@ def data_shard(
     """
     terminal = open_terminal(context, quiet)
 
-    from fieldmark.cli.stages import counted
+    from fieldmark.cli.evaluation_output import counted
     from fieldmark.data.reading import read_table
     from fieldmark.data.sharding import write_shards
 

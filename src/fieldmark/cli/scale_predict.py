@@ -49,7 +49,7 @@ def scale_predict(
     """
     terminal = open_terminal(context, quiet)
 
-    from fieldmark.cli.stages import counted
+    from fieldmark.cli.evaluation_output import counted
     from fieldmark.scale import PredictionOptions, predict_table
 
     options = PredictionOptions(shard_rows=shard_size, top=top, batch_size=batch_size, device=device)

@@ -44,8 +44,8 @@ def scale_serve(
     """
     terminal = open_terminal(context, quiet)
 
+    from fieldmark.cli.evaluation_output import counted
     from fieldmark.cli.serving import named_runs
-    from fieldmark.cli.stages import counted
     from fieldmark.scale import served, wait_for_stop
 
     try:

@@ -35,6 +35,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "certain_rank": pl.String(),
     "certain_name": pl.String(),
     "confidence": pl.Float64(),
+    "flagged": pl.List(pl.String()),
     "error": pl.String(),
 }
 
@@ -197,5 +198,6 @@ def _columns(row: int, identity: str, prediction: Prediction) -> tuple[object, .
         decision.rank if decision else None,
         decision.name if decision else None,
         decision.confidence if decision else None,
+        list(decision.flagged) if decision else None,
         prediction.error,
     )

@@ -24,7 +24,7 @@ GOOD = Prediction(
     top=(("bee", 0.75), ("ant", 0.25)),
     lineage=("insect", "bee"),
     evidence=(PartShare("head", 0.5, 1.25),),
-    decision=Decision(True, 0.125, ("bee", "ant"), "kind", "insect", 0.875),
+    decision=Decision(True, 0.125, ("bee", "ant"), "kind", "insect", 0.875, ("wasp",)),
 )
 BROKEN = Prediction(source="b.png", label=None, probability=None, error="cut off")
 
@@ -53,6 +53,7 @@ def test_everything_a_prediction_says_is_a_column(tmp_path: Path) -> None:
         "certain_rank": "kind",
         "certain_name": "insect",
         "confidence": 0.875,
+        "flagged": ["wasp"],
         "error": None,
     }
     assert (broken["row"], broken["id"], broken["label"], broken["error"]) == (1, "b", None, "cut off")
