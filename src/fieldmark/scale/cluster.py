@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -11,6 +12,9 @@ from fieldmark.errors import ConfigError, ScaleError
 
 #: Bytes of shared memory that an embedded cluster sets aside: only numbers of rows and names of files pass through it.
 _OBJECT_STORE = 100 * 2**20
+
+#: Seconds within which a cluster must take a connection.
+_PATIENCE = 20
 
 #: The embedded cluster hears nobody but this machine.
 _HERE = "127.0.0.1"
@@ -93,12 +97,20 @@ def _start(ray: ModuleType, address: str | None, workers: int | None) -> None:
 
 def _join(ray: ModuleType, address: str) -> None:
     try:
+        _knock(address)
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise ScaleError(
             f"The cluster at {address} doesn't answer: {first_line(error)}",
             "Start one with `ray start --head`, or leave it out.",
         ) from error
+
+
+def _knock(address: str) -> None:
+    """See whether anybody listens at HOST:PORT, which Ray itself would wait for during many minutes."""
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), _PATIENCE).close()
 
 
 @contextmanager

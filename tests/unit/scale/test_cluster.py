@@ -1,3 +1,4 @@
+import socket
 import sys
 from types import ModuleType
 
@@ -71,10 +72,25 @@ def test_a_cluster_that_was_there_already_stays(monkeypatch: pytest.MonkeyPatch)
 
 def test_another_cluster_is_joined_with_as_many_workers_as_it_has_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     ray = stand_in(monkeypatch, Ray(64))
-    with cluster("10.0.0.1:6379", None) as workers:
-        assert workers == 64
-    assert ray.started[0]["address"] == "10.0.0.1:6379"
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        address = f"127.0.0.1:{head.getsockname()[1]}"
+        for name in (address, f"ray://{address}", "auto"):
+            with cluster(name, None) as workers:
+                assert workers == 64
+            assert ray.started[-1]["address"] == name
     assert "num_cpus" not in ray.started[0]
+
+
+def test_where_nobody_listens_ray_is_not_kept_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = stand_in(monkeypatch, Ray(64))
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        port = head.getsockname()[1]
+    with (
+        pytest.raises(ScaleError, match=f"127.0.0.1:{port} doesn't answer: .*refused"),
+        cluster(f"127.0.0.1:{port}", 1),
+    ):
+        pass
+    assert ray.started == []
 
 
 def test_what_a_user_chose_for_ray_s_core_is_kept_and_nothing_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
