@@ -1,6 +1,7 @@
 """Fixtures that several test folders use."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -107,3 +108,21 @@ def quadrant_run(_written_quadrant_run: Path, monkeypatch: pytest.MonkeyPatch) -
 
     register_quadrants(monkeypatch)
     return _written_quadrant_run
+
+
+@pytest.fixture(scope="session")
+def _written_colour_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from fieldmark.evaluation import fit_decisions
+    from gallery_stand_ins import write_colour_run
+
+    folder = tmp_path_factory.mktemp("colours")
+    run = write_colour_run(folder)
+    fit_decisions(run, cache=folder / "cache")
+    return run
+
+
+@pytest.fixture
+def colour_run(_written_colour_run: Path, tmp_path: Path) -> Path:
+    """A run of its own whose classes are colours, with decisions and with what its network sees."""
+    shutil.copytree(_written_colour_run, tmp_path / "run")
+    return tmp_path / "run"

@@ -16,6 +16,10 @@ FITS = ("pad", "stretch", "crop")
 NEUTRAL_FILL = (124, 116, 104)
 
 
+#: The kinds of occluders that robustness is measured with, and trained; ``augment.occluders`` draws them.
+OCCLUDER_NAMES = ("grey", "noise", "texture", "leaves", "superpixels")
+
+
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
     """How a decoded picture becomes the input of a network.

@@ -4,12 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
-from tiny_run import make_pictures
 from typer.testing import CliRunner, Result
 
 import fieldmark
 from fieldmark.cli.main import app
+from fieldmark.data.table import Table
 from fieldmark.results import EvalResult
+from journey.tiny_run import make_pictures
 
 OPTIONS = """
     --backbone resnet10t --backbone-option channels=[8,16,24,32] --resolution 32 --epochs 4 --batch-size 8
@@ -25,7 +26,7 @@ def invoke(*arguments: object) -> Result:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
-    """A run, its pictures and its cache; 36 of the 96 training pictures were held out."""
+    """A run, its pictures and its cache; two fifths of the 96 training pictures were held out."""
     import shutil
 
     folder = tmp_path_factory.mktemp("decisions")
@@ -75,7 +76,7 @@ def test_folds_train_again_and_calibrating_anew_replaces_the_rule(trained: tuple
     assert "2 folds of split train" in done.stdout
     rule = fieldmark.load_predictor(run).rule
     assert rule is not None
-    assert (rule.coverage, rule.rows) == (0.8, 96 - 36)
+    assert (rule.coverage, rule.rows) == (0.8, len(Table.load(run / "table.parquet").split("train")))
     assert [point.name for point in rule.operating_points] == ["dots"]
     assert not (run / "folds").exists()
     assert (run / "bundle" / "weights.safetensors").read_bytes() == weights

@@ -52,6 +52,7 @@ HEAVY = {
     "datasets",
     "tensorboard",
     "jinja2",
+    "ray",
     "fastapi",
     "onnx",
     "onnxruntime",

@@ -13,6 +13,7 @@ from fieldmark.cli.calibrate import calibrate
 from fieldmark.cli.compare import compare
 from fieldmark.cli.data_cache import data_cache
 from fieldmark.cli.data_check import data_check
+from fieldmark.cli.data_shard import data_shard
 from fieldmark.cli.demo import demo
 from fieldmark.cli.evaluate import evaluate
 from fieldmark.cli.explain import explain
@@ -25,6 +26,8 @@ from fieldmark.cli.predict import predict
 from fieldmark.cli.pretrain import pretrain
 from fieldmark.cli.remove_class import remove_class
 from fieldmark.cli.report import report
+from fieldmark.cli.scale_predict import scale_predict
+from fieldmark.cli.scale_serve import scale_serve
 from fieldmark.cli.serve import serve
 from fieldmark.cli.serve_key import serve_key
 from fieldmark.cli.terminal import Quiet, printable
@@ -84,15 +87,25 @@ def _complain(message: str, cure: str) -> None:
 def _print_version(wanted: bool) -> None:
     if not wanted:
         return
-    import importlib.metadata
-
     import fieldmark
 
-    torch_version = importlib.metadata.version("torch")  # of the installed package: importing it takes seconds
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     threads = os.environ.get("OMP_NUM_THREADS", available)
-    typer.echo(f"fieldmark {fieldmark.__version__}, torch {torch_version}, {threads} threads")
+    typer.echo(
+        f"fieldmark {fieldmark.__version__}, torch {_installed('torch')}, onnxruntime {_installed('onnxruntime')}, "
+        f"{threads} threads"
+    )
     raise typer.Exit
+
+
+def _installed(library: str) -> str:
+    """Return the version of an installed library, without importing it, which may take seconds."""
+    import importlib.metadata
+
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
 
 
 app = typer.Typer(
@@ -103,7 +116,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-data = typer.Typer(no_args_is_help=True, help="Look at data sets and at the cache of decoded pictures.")
+data = typer.Typer(no_args_is_help=True, help="Look at data sets and at the cache of decoded pictures, write shards.")
+scale = typer.Typer(no_args_is_help=True, help="Work on many processes or machines.")
 
 
 def _help_of(command: "Callable[..., None]") -> str:
@@ -150,11 +164,15 @@ _COMMANDS: "tuple[tuple[typer.Typer, str, Callable[..., None]], ...]" = (
     (app, "feedback", feedback),
     (data, "check", data_check),
     (data, "cache", data_cache),
+    (data, "shard", data_shard),
+    (scale, "predict", scale_predict),
+    (scale, "serve", scale_serve),
 )
 for _group, _name, _command in _COMMANDS:
     _group.command(_name, help=_help_of(_command))(_command)
 app.callback(help=_help_of(_fieldmark))(_fieldmark)
 app.add_typer(data, name="data")
+app.add_typer(scale, name="scale")
 
 
 def main() -> None:

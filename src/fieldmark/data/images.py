@@ -21,11 +21,6 @@ from fieldmark.records import FITS, NEUTRAL_FILL, Preprocessing
 #: Pictures of more pixels are refused before they are decoded (a decompression bomb claims billions).
 MAX_PIXELS = 100_000_000
 
-#: File name endings that are taken for pictures when a folder is listed.
-PICTURE_SUFFIXES = frozenset(
-    {".avif", ".bmp", ".gif", ".jp2", ".jpe", ".jpeg", ".jpg", ".mpo", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-)
-
 #: Formats that are decoded, by Pillow's names. Of the others some run a program (EPS starts Ghostscript) and some have
 #: no signature, so any file passes for a picture (TGA).
 _FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF")

@@ -13,6 +13,7 @@ from fieldmark.evaluation.keypoints import (
 from fieldmark.evaluation.paired import compare_runs
 from fieldmark.evaluation.pretraining import evaluate_pretraining
 from fieldmark.evaluation.reference_networks import PretrainedBackbone
+from fieldmark.evaluation.robustness import evaluate_robustness
 from fieldmark.evaluation.seeds import evaluate_seeds
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "evaluate",
     "evaluate_predictor",
     "evaluate_pretraining",
+    "evaluate_robustness",
     "evaluate_seeds",
     "fit_decisions",
     "has_held_out_rows",

@@ -132,26 +132,35 @@ class _Extended:
         self.best_of_seen = self._new_logits.max(axis=1)
 
     def fit(self) -> tuple[NewRow, float | None]:
-        """Fit the new class's row; return it and the share of held-out pictures that it takes from others."""
+        """Fit the new class's row; return it and the share of held-out pictures that it takes from others.
+
+        Its logits of the old pictures are those of all stored ones.
+        """
         classes = self._old.info.classes
         learned = self._stored.learned_from(classes)
         if not len(learned):
             raise DataError("None of the training pictures has one of the bundle's classes.", "Give the run's folder.")
         learned = learned[evenly([self._stored.labels[row] for row in learned], MOST_OLD)]
         basis = self._basis(self._stored.take(learned))
-        old = OldPictures(_flat(basis), self._old.classes.logits(basis))
+        old = OldPictures(_flat(basis), self._old.classes.logits(basis), self._stored.turns()[learned])
         row = fit_row(_flat(self._new_basis), self._new_logits, old)
-        held = self._stored.take(self._stored.held_out(classes))
-        held_basis = self._basis(held)
-        logits = held_logits(held, held_basis, self._old.classes, classes)
-        truth = np.array([classes.index(label) for label in held.labels], dtype=np.int64)
-        scores = _flat(held_basis) @ row.weights + row.bias
+        others = np.full(len(self._stored), np.nan)
+        others[learned] = row.others
+        return self._with_caution(replace(row, others=others))
+
+    def _with_caution(self, row: NewRow) -> tuple[NewRow, float | None]:
+        places = self._stored.held_out(self._old.info.classes)
+        held = self._stored.take(places)
+        basis = self._basis(held)
+        logits = held_logits(held, basis, self._old.classes, self._old.info.classes)
+        truth = np.array([self._old.info.classes.index(label) for label in held.labels], dtype=np.int64)
+        known = row.others[places]
+        scores = np.where(np.isfinite(known), known, _flat(basis) @ row.weights + row.bias)
         lower = caution(scores, logits, truth)
-        row = NewRow(row.weights, row.bias + lower, row.own + lower)
         if not len(held):
             return row, None
-        recognised = logits.argmax(axis=1) == truth
-        return row, float((recognised & (scores + lower > logits.max(axis=1))).mean())
+        taken = (logits.argmax(axis=1) == truth) & (scores + lower > logits.max(axis=1))
+        return row.lowered(lower), float(taken.mean())
 
     def change(self, row: NewRow, ranks: tuple[str, ...], name: str) -> Changed:
         """Return what the bundle is to hold with the new class."""
@@ -165,11 +174,22 @@ class _Extended:
             training=with_added(old.info.training, [each.name for each in self._stored.additions] + [name]),
         )
         classes = old.classes.extended(row.weights, row.bias)
-        seen = replace(self._seen, own_logits=row.own.astype(np.float32))
-        stored = replace(self._stored.joined(seen), additions=(*self._stored.additions, _before(name, old)))
-        reference = _with_pictures(old.reference, seen, len(info.classes) - 1)
+        stored = self._joined(row, name)
+        reference = _with_pictures(old.reference, self._seen, len(info.classes) - 1)
         held = held_pictures(old, stored, classes, info, reference)
         return Changed(info, classes, reference, fit_again(old.rule, info, held), stored)
+
+    def _joined(self, row: NewRow, name: str) -> StoredPictures:
+        """Return all pictures, with the new class's logits of those that were left out."""
+        stored, seen = self._stored, self._seen
+        unknown = np.full((len(seen), stored.left_out.shape[1]), np.nan, np.float32)
+        both = stored.joined(replace(seen, left_out=unknown))
+        column = np.concatenate([row.others, row.own]).astype(np.float32)
+        return replace(
+            both,
+            left_out=np.concatenate([both.left_out, column[:, None]], axis=1),
+            additions=(*stored.additions, _before(name, self._old)),
+        )
 
     def _basis(self, pictures: StoredPictures) -> NDArray[np.float32]:
         return basis_of(self._old.recognizer, pictures.vectors, pictures.presence)
@@ -201,22 +221,24 @@ def held_pictures(
     """
     held = stored.take(stored.held_out(info.classes))
     logits = held_logits(held, basis_of(old.recognizer, held.vectors, held.presence), classes, info.classes)
-    own = tuple(name if np.isfinite(value) else "" for name, value in zip(held.ids, held.own_logits, strict=True))
-    return HeldPictures(logits, held.labels, held_similarities(reference, held, old.rule, own))
+    own = tuple(name if left else "" for name, left in zip(held.ids, held.was_left_out(), strict=True))
+    added = tuple(addition.name for addition in stored.additions)
+    return HeldPictures(logits, held.labels, held_similarities(reference, held, old.rule, own), added)
 
 
 def held_logits(
     held: StoredPictures, basis: NDArray[np.float32], classes: ClassRows, names: Sequence[str]
 ) -> NDArray[np.float64]:
-    """Return logits (n, N) of held-out pictures; of an added class's own, by the row that was fitted without them."""
+    """Return logits (n, N) of held-out pictures; of rows that were fitted to a picture, what they are without it."""
     logits = classes.logits(basis)
-    for row in np.flatnonzero(np.isfinite(held.own_logits)):
-        logits[row, names.index(held.labels[row])] = held.own_logits[row]
+    for column, addition in enumerate(held.additions):
+        known = np.isfinite(held.left_out[:, column])
+        logits[known, names.index(addition.name)] = held.left_out[known, column]
     return logits
 
 
 def _flat(basis: NDArray[np.float32]) -> NDArray[np.float32]:
-    return basis.reshape(len(basis), -1)
+    return basis.reshape(len(basis), basis.shape[1] * basis.shape[2])
 
 
 def _with_pictures(reference: Reference | None, seen: StoredPictures, label: int) -> Reference | None:

@@ -66,7 +66,7 @@ def stored_pictures(
             "Give the run's folder, which holds its table, not a copy of its bundle.",
         )
     table = Table.load(home / TABLE_FILE)
-    wanted = identity(bundle, table.fingerprint())
+    wanted = identity_for(bundle, table)
     if (found := _kept(home)) is not None and found.network == wanted:
         return found
     if cache is None:
@@ -78,6 +78,15 @@ def stored_pictures(
     seen = see_rows(predictor, images, network=wanted, progress=progress)
     seen.save(home)
     return seen
+
+
+def identity_for(bundle: Path, table: Table) -> str:
+    """Return what a run's gallery is told by: it changes with the network, the rows, and where the pictures lie.
+
+    Raises:
+        BundleError: the bundle can't be read.
+    """
+    return identity(bundle, f"{table.fingerprint()} {table.root.resolve()}")
 
 
 def gallery_home(run: Path) -> Path:
@@ -124,7 +133,7 @@ def see_rows(
         embedding=embedding,
         boxes=boxes,
         sizes=np.asarray(images.sizes, np.int32),
-        own_logits=np.full(count, np.nan, np.float32),
+        left_out=np.empty((count, 0), np.float32),
         network=network,
     )
 
@@ -153,7 +162,7 @@ def see_pictures(predictor: Predictor, given: GivenPictures, label: str) -> Stor
         embedding=embedding,
         boxes=boxes,
         sizes=sizes,
-        own_logits=np.full(count, np.nan, np.float32),
+        left_out=np.empty((count, 0), np.float32),
     )
 
 

@@ -31,6 +31,9 @@ FAVOUR = 3.0
 #: Pictures of the old classes that a row is fitted to at most, evenly of all classes: the work grows with their cube.
 MOST_OLD = 1_000
 
+#: Turns in which pictures are left out at most: each is a fit of its own.
+MOST_TURNS = 10
+
 #: Share of held-out pictures, recognised before, that a new class may take from its old class.
 MOST_TAKEN = 0.002
 
@@ -55,11 +58,17 @@ class NewRow:
         weights: (D,) the row.
         bias: what is added whatever the picture shows.
         own: (m,) logits of the class's own m pictures, each by a row that was fitted without it; NaN of a single one.
+        others: (n,) such logits of the old pictures; NaN of those that all rows were fitted to.
     """
 
     weights: Floats
     bias: float
     own: Floats
+    others: Floats
+
+    def lowered(self, by: float) -> "NewRow":
+        """Return the row with ``by``, 0 or less, added to all its logits."""
+        return NewRow(self.weights, self.bias + by, self.own + by, self.others + by)
 
 
 @dataclass(frozen=True)
@@ -69,10 +78,13 @@ class OldPictures:
     Attributes:
         basis: (n, D) what rows are multiplied with.
         logits: (n, N).
+        turns: (n,) of pictures of classes that were added before, which of their class's pictures it is: they are left
+            out in turn, since nothing else is known of what an unseen one would get. -1 of all others.
     """
 
     basis: NDArray[np.floating]
     logits: Floats
+    turns: NDArray[np.int64]
 
 
 def fit_row(
@@ -98,9 +110,10 @@ def fit_row(
     weight = np.where(is_new, favour / len(new), old.logits.shape[1] / max(1, len(old.logits)))
     problem = _Problem(both @ both.T, offsets, is_new, weight, ridge)
     shares, bias = problem.solve()
-    own = np.array([problem.score_without(place, shares, bias) for place in range(len(new))])
+    turns = np.concatenate([np.arange(len(new)) if len(new) > 1 else np.array([-1]), old.turns])
+    left_out = problem.scores_in_turn(turns, shares, bias)
     weights = (shares @ both) / scale
-    return NewRow(weights, float(bias - weights @ centre), own)
+    return NewRow(weights, float(bias - weights @ centre), left_out[: len(new)], left_out[len(new) :])
 
 
 def _standard(basis: Floats) -> tuple[Floats, Floats]:
@@ -179,26 +192,32 @@ class _Problem:
                 break
         return shares, bias
 
-    def score_without(self, place: int, shares: Floats, bias: float) -> float:
-        """Return the logit of a new picture by the row that is fitted without it.
+    def scores_in_turn(self, turns: NDArray[np.int64], shares: Floats, bias: float) -> Floats:
+        """Return the logits of some pictures, each by a row that was fitted without it: (M,); NaN of the others.
 
-        Of a class's only picture nothing would be left to fit to: there is none.
+        Pictures of one turn are left out together, in no more than ``MOST_TURNS`` turns.
 
         Args:
-            place: of the picture.
-            shares: of the row that was fitted with it; where the search begins.
+            turns: (M,) the turn of each picture; -1 of those that always stay.
+            shares: of the row that was fitted to all; where the search begins.
             bias: likewise.
         """
-        if self.is_new.sum() == 1:
-            return float("nan")
-        kept = np.arange(len(self.offsets)) != place
-        weight = self.weight.copy()
-        weight[self.is_new] *= self.is_new.sum() / (self.is_new.sum() - 1)
+        found = np.full(len(turns), np.nan)
+        rounds = min(MOST_TURNS, int(turns.max()) + 1)
+        for turn in range(rounds):
+            left = (turns >= 0) & (turns % rounds == turn)
+            found[left] = self._scores_without(left, shares, bias)
+        return found
+
+    def _scores_without(self, left: NDArray[np.bool_], shares: Floats, bias: float) -> Floats:
+        kept, weight = ~left, self.weight.copy()
+        for group in (self.is_new, ~self.is_new):
+            weight[group] *= weight[group].sum() / weight[group & kept].sum()
         rest = _Problem(
             self.products[np.ix_(kept, kept)], self.offsets[kept], self.is_new[kept], weight[kept], self.ridge
         )
         fitted, level = rest.solve(shares[kept], bias)
-        return float(self.products[place, kept] @ fitted + level)
+        return np.asarray(self.products[np.ix_(left, kept)] @ fitted + level)
 
     def _newton(self, scores: Floats) -> tuple[Floats, float]:
         """Return the shares and the bias at which the loss's second-order model is smallest.

@@ -2,13 +2,22 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fieldmark.decide import DecisionRule, HeldOut, OperatingPoint, RuleOptions, fit_rule, limits_of
+from fieldmark.decide import (
+    DecisionRule,
+    HeldOut,
+    OperatingPoint,
+    RuleOptions,
+    fit_rule,
+    limits_of,
+    scaled_softmax,
+)
+from fieldmark.decide.conformal import SET_SCORES, THRESHOLDS, fewest_rows
 from fieldmark.decide.fitting import FEWEST_ROWS
 from fieldmark.errors import BundleError, ConfigError, DataError
 from fieldmark.gallery.stored import StoredPictures
@@ -46,11 +55,13 @@ class HeldPictures:
         logits: (n, N), each by rows that were not fitted to it.
         labels: their classes.
         similarities: (n, K) to the nearest reference pictures, nearest first.
+        added: the classes that were added.
     """
 
     logits: NDArray[np.float64]
     labels: Sequence[str]
     similarities: NDArray[np.float64]
+    added: Sequence[str] = ()
 
 
 def read_rule(bundle: Path) -> DecisionRule | None:
@@ -92,15 +103,42 @@ def fit_again(before: DecisionRule | None, info: BundleInfo, held: HeldPictures)
     source = f"held-out pictures of {len(set(held.labels))} classes"
     options = options_of(before, info.classes)
     try:
-        rule, temperature = _fitted(HeldOut(held.logits, truth, held.similarities, source), info, options)
+        rule, temperature = fit_rule(
+            HeldOut(held.logits, truth, held.similarities, source), info.classes, info.rank_names, info.lineage, options
+        )
     except ConfigError as error:  # a point that was promised on other rows may be out of reach on these
         lost = f"Its decisions can't be fitted again: {error.message}"
         return Promises(None, info.temperature, (lost,), lost)
+    if any(name in info.classes for name in held.added):
+        rule = kept_apart(rule, temperature, held, info.classes)
     return Promises(rule, temperature, limits_of(rule, temperature))
 
 
-def _fitted(held: HeldOut, info: BundleInfo, options: RuleOptions) -> tuple[DecisionRule, float]:
-    return fit_rule(held, info.classes, info.rank_names, info.lineage, options)
+def kept_apart(rule: DecisionRule, temperature: float, held: HeldPictures, classes: Sequence[str]) -> DecisionRule:
+    """Return a rule whose sets keep their coverage of the trained and of the added classes, each by themselves.
+
+    Added classes are less surely recognised, and their share of the held-out pictures is not that of new ones: one
+    threshold would be too wide for the trained classes and too narrow for the added ones. Of too few pictures to
+    promise anything the threshold stays that of all.
+
+    Args:
+        rule: fitted on all held-out pictures.
+        temperature: of its probabilities.
+        held: the held-out pictures.
+        classes: the N class names.
+    """
+    truth = np.array([classes.index(label) for label in held.labels], dtype=np.int64)
+    probabilities = scaled_softmax(held.logits, temperature)
+    scores = SET_SCORES[rule.set_score](probabilities, rule.penalty, rule.free_candidates)
+    own = np.take_along_axis(scores, truth[:, None], axis=1)[:, 0]
+    thresholds = np.array(rule.class_thresholds)
+    is_added = np.array([name in held.added for name in classes])
+    for group, by in ((~is_added, rule.thresholds_by), (is_added, "all")):
+        rows = group[truth]
+        if rows.sum() >= fewest_rows(rule.coverage):
+            fitted = THRESHOLDS[by](own[rows], truth[rows], len(classes), rule.coverage, 0)
+            thresholds[group] = fitted[group]
+    return replace(rule, class_thresholds=tuple(float(value) for value in thresholds))
 
 
 def options_of(rule: DecisionRule, classes: Sequence[str]) -> RuleOptions:

@@ -92,7 +92,7 @@ def _stored(
 def _changed(old: OpenBundle, name: str, kept: Sequence[int], stored: StoredPictures | None) -> Changed:
     info = old.info
     names = tuple(info.classes[index] for index in kept)
-    left = _without(stored, name) if stored is not None else None
+    left = stored.without(name) if stored is not None else None
     before = _addition(stored, name, names)
     added = [each.name for each in left.additions] if left is not None else []
     new = replace(
@@ -117,12 +117,6 @@ def _fitted(old: OpenBundle, info: BundleInfo, changed: Changed) -> Promises:
         return changed.promises
     held = held_pictures(old, changed.stored, changed.classes, info, changed.reference)
     return fit_again(old.rule, info, held)
-
-
-def _without(stored: StoredPictures, name: str) -> StoredPictures:
-    rows = np.array([row for row, label in enumerate(stored.labels) if label != name], dtype=np.int64)
-    additions = tuple(each for each in stored.additions if each.name != name)
-    return replace(stored.take(rows), additions=additions)
 
 
 def _addition(stored: StoredPictures | None, name: str, left: tuple[str, ...]) -> Addition | None:

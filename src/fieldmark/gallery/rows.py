@@ -32,7 +32,7 @@ class ClassRows:
     def logits(self, basis: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the logits (n, N) of pictures' bases (n, P, D)."""
         flat = self.rows.transpose(1, 0, 2).reshape(len(self.bias), -1).astype(np.float64)
-        return basis.reshape(len(basis), -1).astype(np.float64) @ flat.T + self.bias
+        return basis.reshape(len(basis), flat.shape[1]).astype(np.float64) @ flat.T + self.bias
 
     def extended(self, row: NDArray[np.float64], bias: float) -> "ClassRows":
         """Return these classes and, last, one more.

@@ -67,8 +67,8 @@ class StoredPictures:
         boxes: (n, P, 4) float32, left, top, width and height of each part in 0..1 of the picture; NaN where it is no
             place.
         sizes: (n, 2) int32, width and height of the original pictures in px.
-        own_logits: (n,) float32, of pictures of classes that were added, the logit of their class by a row that was
-            fitted without them; NaN of all others.
+        left_out: (n, A) float32, of pictures of classes that were added, logits of the A added classes by rows that
+            were fitted without them; NaN where the class's row was never fitted to the picture, or always.
         network: what identifies the network and the data: ``identity`` of them.
         additions: the classes that were added and are still there, in order.
     """
@@ -82,7 +82,7 @@ class StoredPictures:
     embedding: NDArray[np.float16]
     boxes: NDArray[np.float32]
     sizes: NDArray[np.int32]
-    own_logits: NDArray[np.float32]
+    left_out: NDArray[np.float32]
     network: str = ""
     additions: tuple[Addition, ...] = ()
 
@@ -92,7 +92,8 @@ class StoredPictures:
     def take(self, rows: NDArray[np.int64]) -> "StoredPictures":
         """Return some rows, in the order given."""
         texts = {name: tuple(getattr(self, name)[row] for row in rows) for name in _TEXTS}
-        return replace(self, **texts, **{name: getattr(self, name)[rows] for name in _ARRAYS})
+        arrays = {name: getattr(self, name)[rows] for name in _ARRAYS}
+        return replace(self, **texts, **arrays)  # type: ignore[arg-type]
 
     def learned_from(self, classes: Sequence[str]) -> NDArray[np.int64]:
         """Return the places of the training pictures of some classes."""
@@ -104,16 +105,40 @@ class StoredPictures:
 
         They are validation pictures, and those of added classes whose own logit is known from a row without them.
         """
-        left_out = np.isfinite(self.own_logits)
+        was_left_out = self.was_left_out()
         rows = enumerate(zip(self.splits, self.labels, strict=True))
-        kept = [row for row, (split, label) in rows if label in classes and (split == "val" or left_out[row])]
+        kept = [row for row, (split, label) in rows if label in classes and (split == "val" or was_left_out[row])]
         return np.array(kept, dtype=np.int64)
+
+    def was_left_out(self) -> NDArray[np.bool_]:
+        """Say of which pictures of added classes the own logit is known from a row without them: (n,)."""
+        columns = {addition.name: column for column, addition in enumerate(self.additions)}
+        values = [
+            self.left_out[row, columns[label]] if label in columns else np.nan for row, label in enumerate(self.labels)
+        ]
+        return np.asarray(np.isfinite(np.array(values, dtype=np.float64)))
+
+    def turns(self) -> NDArray[np.int64]:
+        """Return which picture of its class each picture of an added class is: (n,); -1 of all others."""
+        added = {addition.name: 0 for addition in self.additions}
+        found = np.full(len(self), -1, dtype=np.int64)
+        for row, label in enumerate(self.labels):
+            if label in added:
+                found[row], added[label] = added[label], added[label] + 1
+        return found
+
+    def without(self, name: str) -> "StoredPictures":
+        """Return the pictures without those of a class, and without what was known of it."""
+        rows = np.array([row for row, label in enumerate(self.labels) if label != name], dtype=np.int64)
+        kept = [column for column, addition in enumerate(self.additions) if addition.name != name]
+        left_out = self.left_out[rows][:, kept]
+        return replace(self.take(rows), left_out=left_out, additions=tuple(self.additions[column] for column in kept))
 
     def joined(self, other: "StoredPictures") -> "StoredPictures":
         """Return these rows, then those of another gallery of the same network."""
         texts = {name: getattr(self, name) + getattr(other, name) for name in _TEXTS}
         arrays = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in _ARRAYS}
-        return replace(self, **texts, **arrays)
+        return replace(self, **texts, **arrays)  # type: ignore[arg-type]
 
     def save(self, folder: Path) -> None:
         """Write the gallery into a run's or a bundle's folder, atomically."""
@@ -155,7 +180,7 @@ class StoredPictures:
 
 
 _TEXTS = ("ids", "files", "labels", "splits")
-_ARRAYS = ("vectors", "presence", "embedding", "boxes", "sizes", "own_logits")
+_ARRAYS = ("vectors", "presence", "embedding", "boxes", "sizes", "left_out")
 
 
 def _check_shapes(found: StoredPictures) -> None:
@@ -165,7 +190,7 @@ def _check_shapes(found: StoredPictures) -> None:
         "embedding": (count, channels),
         "boxes": (count, slots, 4),
         "sizes": (count, 2),
-        "own_logits": (count,),
+        "left_out": (count, len(found.additions)),
     }
     for name, shape in wanted.items():
         if getattr(found, name).shape != shape:
@@ -174,21 +199,23 @@ def _check_shapes(found: StoredPictures) -> None:
         raise ValueError("its words are not those of its vectors")
 
 
-def identity(bundle: Path, fingerprint: str) -> str:
+def identity(bundle: Path, data: str) -> str:
     """Return 32 hex digits that change with the network, its classes aside, its input and the data.
 
     Args:
         bundle: a bundle's folder.
-        fingerprint: of the table whose pictures are looked at.
+        data: what identifies the pictures that are looked at: the table's fingerprint and where they lie.
 
     Raises:
         BundleError: the bundle can't be read.
     """
-    digest = hashlib.blake2b(json.dumps([FORMAT, fingerprint, asdict(read_info(bundle).preprocessing)]).encode())
+    digest = hashlib.blake2b(json.dumps([FORMAT, data, asdict(read_info(bundle).preprocessing)]).encode())
     path = bundle / WEIGHTS_FILE
     try:
         with path.open("rb") as stream:
             length = int.from_bytes(stream.read(8), "little")
+            if length > path.stat().st_size:
+                raise ValueError("it is cut off")
             header: Mapping[str, Mapping[str, Sequence[int]]] = json.loads(stream.read(length))
             for name in sorted(header):
                 if name == "__metadata__" or name.startswith(_OF_THE_CLASSES):

@@ -16,6 +16,7 @@ from fieldmark.metrics.bootstrap import (
     accuracy_interval,
     macro_recall_interval,
     mean_difference_intervals,
+    mean_interval,
     weighted_macro_recall,
 )
 from fieldmark.metrics.calibration import (
@@ -53,6 +54,7 @@ from fieldmark.metrics.parts import (
     parts_at,
 )
 from fieldmark.metrics.ranking import auroc
+from fieldmark.metrics.robustness import area_under_curve, relative_degradation
 
 __all__ = [
     "PCK_SHARE",
@@ -68,6 +70,7 @@ __all__ = [
     "accuracy_by_rank",
     "accuracy_interval",
     "ancestor_heights",
+    "area_under_curve",
     "auroc",
     "confusion_counts",
     "confusion_matrix",
@@ -82,6 +85,7 @@ __all__ = [
     "mask_agreement",
     "mcnemar",
     "mean_difference_intervals",
+    "mean_interval",
     "mistake_severity",
     "most_confused_pairs",
     "negative_log_likelihood",
@@ -92,6 +96,7 @@ __all__ = [
     "parts_at",
     "per_class_scores",
     "regress_keypoints",
+    "relative_degradation",
     "top_k_accuracy",
     "top_k_correct",
     "top_k_distance",

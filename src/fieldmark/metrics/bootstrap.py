@@ -38,9 +38,26 @@ def accuracy_interval(
         seed: of the drawing.
         resamples: how many times the samples are drawn again.
     """
-    hits = correct.astype(np.float64)
-    values = [float(weights @ hits / weights.sum()) for weights in draw_weights(len(correct), groups, seed, resamples)]
-    return percentile_interval(float(hits.mean()), values)
+    return mean_interval(correct.astype(np.float64), groups=groups, seed=seed, resamples=resamples)
+
+
+def mean_interval(
+    values: NDArray[np.floating],
+    *,
+    groups: Sequence[str | None] | None = None,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Interval:
+    """Return the mean over samples with its 95 % interval.
+
+    Args:
+        values: (B,), in any unit.
+        groups: the group of every sample; ``None`` for a sample that is its own group, or for all.
+        seed: of the drawing.
+        resamples: how many times the samples are drawn again.
+    """
+    means = [float(weights @ values / weights.sum()) for weights in draw_weights(len(values), groups, seed, resamples)]
+    return percentile_interval(float(values.mean()), means)
 
 
 def macro_recall_interval(

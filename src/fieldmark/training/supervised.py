@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
-from fieldmark.augment import BatchAugment, mix_batch
+from fieldmark.augment import BatchAugment, Occlusion, mix_batch
 from fieldmark.models.parts import KeypointParts
 from fieldmark.models.parts.motion import draw_motion, move, recolour
 from fieldmark.models.recognizer import Recognizer
@@ -42,6 +42,9 @@ _WEIGHTS = {
 
 #: About what the loss of discovery is before anything was learned.
 _GUESSED_DISCOVERY = 4.0
+
+#: Share of the epochs in which occlusion and lighting grow to their strength: marks are learned undisturbed first.
+_GROWING = 0.5
 
 #: Share of a batch's pictures that are looked at a second time, moved, to see whether their parts move along.
 _MOVED_SHARE = 0.5
@@ -120,7 +123,7 @@ class SupervisedTask:
     def batches(self, epoch: int, resolution: int) -> Iterator[SupervisedBatch]:
         """Yield this process's share of an epoch's augmented batches."""
         config, rank, world = self.config, self.fabric.global_rank, self.fabric.world_size
-        augment = self._augment(resolution)
+        augment = self.augmentation(resolution, epoch)
         order = epoch_order(self.train.labels, epoch, config.seed, class_balanced=config.class_balanced)
         others = self._rebuilt_order(epoch)
         for step in range(self.steps):
@@ -128,7 +131,7 @@ class SupervisedTask:
             generator = torch.Generator().manual_seed(stream_seed(config.seed, epoch, 1 + step * world + rank))
             places = order[here][rank::world]
             pixels, labels = self.fabric.to_device(self.train.batch(places))
-            x, theta = augment.drawn(pixels, generator)
+            x, theta, covered = augment.drawn(pixels, generator)
             targets = functional.one_hot(labels, self.classes).to(torch.float32)
             attributes = self.attributes.batch(places, x.device) if self.attributes is not None else None
             if config.mixup:
@@ -137,7 +140,7 @@ class SupervisedTask:
                 x,
                 targets,
                 to_rebuild=self._to_rebuild(others[here][rank::world], step, epoch, augment),
-                keypoints=self.keypoints.batch(places, theta) if self.keypoints is not None else None,
+                keypoints=self.keypoints.batch(places, theta, covered) if self.keypoints is not None else None,
                 moved=moved_share(x, generator) if self.model.discovery is not None else None,
                 attributes=attributes,
             )
@@ -151,10 +154,13 @@ class SupervisedTask:
         seed = stream_seed(self.config.seed, epoch, _REBUILT_STREAM + step * world + rank)
         chance = torch.Generator().manual_seed(seed)
         pixels, _ = self.fabric.to_device(self.rebuilt.batch(places))
-        return ToRebuild(augment(pixels, chance), chance)
+        # an occluder is nothing to rebuild, and places are hidden anyway
+        return ToRebuild(replace(augment, occlusion=None)(pixels, chance), chance)
 
-    def _augment(self, resolution: int) -> BatchAugment:
+    def augmentation(self, resolution: int, epoch: int) -> BatchAugment:
+        """Return what changes the pictures of an epoch (counted from 0), for a square of ``resolution`` pixels."""
         config = self.config
+        grown = min(1.0, (epoch + 1) / (_GROWING * config.total_epochs))
         return BatchAugment(
             resolution,
             self.preprocessing.mean,
@@ -163,6 +169,8 @@ class SupervisedTask:
             crop_scale=config.crop_scale,
             rotation=config.rotation,
             color=config.color,
+            occlusion=Occlusion(grown * config.occlusion, config.occluders) if config.occlusion else None,
+            lighting=grown * config.lighting,
         )
 
     def _rebuilt_order(self, epoch: int) -> npt.NDArray[np.int64]:

@@ -146,6 +146,8 @@ def _bundle_info(
     training = flat_options(config)
     if config.init != "none":
         training["weights"] = origin_of(Path(config.init), table.fingerprint())
+    if config.occlusion:
+        training["occluders"] = ", ".join(config.occluders)
     training["epochs_trained"] = state.plan.total
     training["seconds"] = round(state.seconds, 1)
     training["cpu_hours"] = round(state.processor_seconds / 3600, 4)
