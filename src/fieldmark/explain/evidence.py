@@ -166,7 +166,7 @@ class _AroundPredictor(EvidenceReader):
         self._predictor = predictor
         side = predictor.info.preprocessing.resolution
         read = predictor.outputs(np.full((1, side, side, 3), _GREY, np.uint8))
-        self._bias = (read.logits - read.evidence.astype(np.float64).sum(1))[0]
+        self._bias: NDArray[np.float64] = np.asarray(read.logits - read.evidence.astype(np.float64).sum(1))[0]
 
     @property
     def bias(self) -> NDArray[np.float64]:
