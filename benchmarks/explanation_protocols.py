@@ -17,8 +17,8 @@ from scipy import ndimage, stats
 from attributions import Attribution, one_hot, slot_shares, versus
 from explained_birds import Bird, Individual, Mask, stacked
 from fieldmark.explain import EvidenceReader
-from fieldmark.explain.regions import part_region, pixel_mask
 from fieldmark.explain.removal import removal_effects, removed_mask
+from fieldmark.predict.regions import part_region, pixel_mask
 from fieldmark.synthetic import MARK_PARTS
 
 #: Thresholds above which a mark counts as important, in shares of all attribution (FunnyBirds' own).

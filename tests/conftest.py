@@ -1,6 +1,7 @@
 """Fixtures that several test folders use."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -51,6 +52,47 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def deciding_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny run with a decision rule, fitted on what it says of noise, and reference pictures of noise."""
+    import shutil
+
+    import numpy as np
+
+    from fieldmark.decide import HeldOut, RuleOptions, fit_rule
+    from fieldmark.models.reference import Reference
+    from fieldmark.predict import load_predictor
+    from fieldmark.predict.deciding import record_decisions
+    from fieldmark.predict.neighbours import Neighbours
+
+    run = tmp_path_factory.mktemp("deciding") / "run"
+    shutil.copytree(tiny_run, run)
+    predictor, generator = load_predictor(run), np.random.default_rng(0)
+    found = predictor.outputs(generator.integers(0, 256, (90, 48, 48, 3), dtype=np.uint8))
+    truth = generator.integers(0, 5, 90)
+    reference = Reference(found.embedding[:30], truth[:30], tuple(f"noise {place}" for place in range(30)))
+    similarities = Neighbours(found.embedding[:30]).nearest(found.embedding[30:], 10)[0]
+    held = HeldOut(found.logits[30:], truth[30:], similarities, "noise")
+    info = predictor.info
+    options = RuleOptions(precision=0.5, known_share=0.6, costs={"ant": 4.0})
+    rule, temperature = fit_rule(held, info.classes, info.rank_names, info.lineage, options)
+    record_decisions(run, rule, temperature, reference, ("It was fitted on noise.",))
+    return run
+
+
+@pytest.fixture(scope="session")
+def exported_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny run, exported as ONNX and for OpenVINO."""
+    from export_examples import write_pictures
+    from fieldmark.export import export
+
+    pictures = tmp_path_factory.mktemp("exported") / "pictures"
+    write_pictures(pictures)
+    for form in ("onnx", "openvino"):
+        export(tiny_run, form, data=pictures)
+    return tiny_run
+
+
+@pytest.fixture(scope="session")
 def _written_quadrant_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from part_stand_ins import register_quadrants, write_quadrant_run
 
@@ -66,3 +108,21 @@ def quadrant_run(_written_quadrant_run: Path, monkeypatch: pytest.MonkeyPatch) -
 
     register_quadrants(monkeypatch)
     return _written_quadrant_run
+
+
+@pytest.fixture(scope="session")
+def _written_colour_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from fieldmark.evaluation import fit_decisions
+    from gallery_stand_ins import write_colour_run
+
+    folder = tmp_path_factory.mktemp("colours")
+    run = write_colour_run(folder)
+    fit_decisions(run, cache=folder / "cache")
+    return run
+
+
+@pytest.fixture
+def colour_run(_written_colour_run: Path, tmp_path: Path) -> Path:
+    """A run of its own whose classes are colours, with decisions and with what its network sees."""
+    shutil.copytree(_written_colour_run, tmp_path / "run")
+    return tmp_path / "run"

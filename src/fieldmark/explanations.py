@@ -1,26 +1,20 @@
 """Why a picture was called one class and not another: frozen records, saved as JSON and shown without torch."""
 
-import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fieldmark.errors import DataError
-from fieldmark.record_files import RecordFormat, save_text
+from fieldmark.record_files import RecordFormat, check_picture_address, save_text
+from fieldmark.records import Box
 
 _FORMAT = RecordFormat(1, "The explanation", "Explain the picture again: fieldmark explain RUN IMAGE.")
 
 #: How many parts are outlined, shown and given examples, where nothing else is asked for.
 TOP = 7
 
-#: Left, top, width, height.
-Box = tuple[float, float, float, float]
-
 #: The colours of the outlines, by a part's place among the marks, told apart by colour-blind people too (Okabe and
 #: Ito, 2008, without black and with a lighter blue).
 PART_COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#f0e442", "#cc79a7", "#d55e00", "#2f8fff")
-
-#: Pictures inside an explanation; nothing else is ever shown, so that a page can't be made to ask for an address.
-_ADDRESS = re.compile(r"data:image/(jpeg|png);base64,[A-Za-z0-9+/]*=*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +56,7 @@ class Example:
     thumbnail: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
-        _check_address(self.thumbnail)
+        check_picture_address(self.thumbnail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +127,7 @@ class Explanation:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _check_address(self.picture)
+        check_picture_address(self.picture)
 
     @property
     def unexplained(self) -> float:
@@ -229,8 +223,3 @@ def _joined(names: list[str]) -> str:
 
 def _bare(examples: tuple[Example, ...]) -> tuple[Example, ...]:
     return tuple(replace(example, thumbnail="") for example in examples)
-
-
-def _check_address(value: str) -> None:
-    if value and not _ADDRESS.fullmatch(value):
-        raise ValueError("a picture in it is no JPEG or PNG picture")

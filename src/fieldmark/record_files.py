@@ -1,6 +1,8 @@
-"""Frozen records as JSON text, with the number of their format, and back; and texts written at one go."""
+"""Frozen records as JSON text, with the number of their format, and back; texts and folders put in place at one go."""
 
 import json
+import re
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Record = TypeVar("Record")
+
+#: Pictures inside a record; nothing else is ever shown, so that a page can't be made to ask for an address.
+_PICTURE = re.compile(r"data:image/(jpeg|png);base64,[A-Za-z0-9+/]*=*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +98,23 @@ def save_text(path: Path, text: str) -> Path:
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)
     return path
+
+
+def check_picture_address(value: str) -> None:
+    """Refuse what is no data address of a picture; empty is none.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if value and not _PICTURE.fullmatch(value):
+        raise ValueError("a picture in it is no JPEG or PNG picture")
+
+
+def replace_folder(partial: Path, folder: Path) -> None:
+    """Put a finished folder in the place of an older one."""
+    retired = folder.with_name(folder.name + ".retired")
+    shutil.rmtree(retired, ignore_errors=True)
+    if folder.exists():
+        folder.rename(retired)
+    partial.rename(folder)
+    shutil.rmtree(retired, ignore_errors=True)

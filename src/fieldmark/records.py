@@ -6,11 +6,18 @@ from dataclasses import dataclass
 #: Called as ``progress(done, total)`` while something long runs.
 Progress = Callable[[int, int], None]
 
+#: A place on a picture: left, top, width, height.
+Box = tuple[float, float, float, float]
+
 #: How a picture is made square: padded whole, stretched, or cut at the centre.
 FITS = ("pad", "stretch", "crop")
 
 #: The neutral fill of padding: ImageNet's mean colour, so padding is near zero after normalising.
 NEUTRAL_FILL = (124, 116, 104)
+
+
+#: The kinds of occluders that robustness is measured with, and trained; ``augment.occluders`` draws them.
+OCCLUDER_NAMES = ("grey", "noise", "texture", "leaves", "superpixels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,45 @@ class BrokenRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PartShare:
+    """What one part of a picture says for its label.
+
+    Attributes:
+        name: the part's name.
+        presence: how surely it is in the picture, in 0..1.
+        evidence: log-odds that it gives the label, less the mean of what it gives all classes.
+    """
+
+    name: str
+    presence: float
+    evidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What may be relied on of one picture's scores; a bundle without a decision rule gives none.
+
+    Attributes:
+        known: whether the picture shows one of the classes, as far as can be told; ``False`` is "none that I know".
+        novelty: how little the picture is like those of the known classes; above the rule's threshold, it is unknown.
+        candidates: the conformal set, which holds the true class as often as the rule's coverage says; most probable
+            first, never empty. The most probable class is missing where its pictures are usually surer than this one.
+        rank: the deepest rank of the lineage that is certain enough; ``None`` where none is.
+        name: what is certain at that rank, such as a genus; ``None`` where nothing is.
+        confidence: probability of ``name``, in 0..1; ``None`` where nothing is certain.
+        flagged: classes that matter more than others and are probable enough to look twice, by their operating points.
+    """
+
+    known: bool
+    novelty: float
+    candidates: tuple[str, ...]
+    rank: str | None = None
+    name: str | None = None
+    confidence: float | None = None
+    flagged: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """What a predictor says of one picture.
 
@@ -57,6 +103,8 @@ class Prediction:
         probability: calibrated probability of ``label`` in 0..1.
         top: the most probable classes with their probabilities, best first.
         lineage: the names of ``label``'s ranks, coarse to fine; empty where there is no lineage.
+        evidence: what each part says for ``label``, in the order of the bundle's parts.
+        decision: what may be relied on; ``None`` where the bundle holds no decision rule.
         error: why there is no prediction; ``None`` where there is one.
     """
 
@@ -65,7 +113,22 @@ class Prediction:
     probability: float | None
     top: tuple[tuple[str, float], ...] = ()
     lineage: tuple[str, ...] = ()
+    evidence: tuple[PartShare, ...] = ()
+    decision: Decision | None = None
     error: str | None = None
+
+    @property
+    def answer(self) -> str | None:
+        """What may be said of the picture in a few words.
+
+        It is the name that is certain enough, such as a species or its genus, ``"unknown (nearest: X)"``, or
+        ``"uncertain (nearest: X)"`` where the class may be known but no name is certain; ``None`` without a decision.
+        """
+        if self.decision is None:
+            return None
+        if not self.decision.known:
+            return f"unknown (nearest: {self.label})"
+        return self.decision.name or f"uncertain (nearest: {self.label})"
 
 
 @dataclass(frozen=True, slots=True)

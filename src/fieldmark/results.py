@@ -106,6 +106,121 @@ class LeakPair:
 
 
 @dataclass(frozen=True, slots=True)
+class RankDecisions:
+    """What deciding came to at one rank.
+
+    Attributes:
+        name: the rank.
+        threshold: smallest probability with which a name of it is given; ``None`` where none is.
+        named: share of all pictures that got a name of this rank, and of none deeper, in 0..1.
+        right: share of these names that are right, in 0..1; ``None`` where there are none.
+    """
+
+    name: str
+    threshold: float | None
+    named: float
+    right: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FlagDecisions:
+    """What flagging one class came to.
+
+    Attributes:
+        name: the class.
+        threshold: smallest probability that flags it.
+        chosen_for: what the threshold was chosen for, in words.
+        sensitivity: share of its pictures that were flagged, in 0..1; ``None`` where there are none.
+        specificity: share of the others that were not, in 0..1; ``None`` where there are none.
+    """
+
+    name: str
+    threshold: float
+    chosen_for: str
+    sensitivity: float | None
+    specificity: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionResult:
+    """How far the decisions of a bundle's rule held on the evaluated pictures, all of known classes.
+
+    Attributes:
+        promised_coverage: share of sets that shall hold the true class, in 0..1.
+        coverage: share that did.
+        class_gap: mean over the classes of how far their own coverage is from the promised one, either way, in 0..1
+            (Ding et al., NeurIPS 2023, section 3); even of sets that keep the promise class by class it is some points,
+            where a class has few pictures.
+        worst_class: the class that is covered least.
+        worst_coverage: its coverage.
+        mean_size: mean number of candidates.
+        single: share of sets of one candidate.
+        promised_rejected: share of pictures that were to be called unknown.
+        rejected: share that was.
+        score: how novelty is scored.
+        promised_precision: share of the names given that shall be right, in 0..1.
+        precision: share that is; ``None`` where no name was given.
+        ranks: what came of each rank, coarse to fine.
+        unnamed: share of pictures that got no name at any rank.
+        mean_depth: mean number of ranks that were named of each picture, as a share of all ranks.
+        flags: what flagging single classes came to.
+        fitted_on: the rows that the rule was fitted on, in words.
+    """
+
+    promised_coverage: float
+    coverage: float
+    class_gap: float
+    worst_class: str
+    worst_coverage: float
+    mean_size: float
+    single: float
+    promised_rejected: float
+    rejected: float
+    score: str
+    promised_precision: float
+    precision: float | None
+    ranks: tuple[RankDecisions, ...]
+    unnamed: float
+    mean_depth: float
+    flags: tuple[FlagDecisions, ...]
+    fitted_on: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeastRisk:
+    """What deciding for the class of least expected cost, in ranks, gives in place of the most probable class.
+
+    Attributes:
+        top1: share recognised so, in 0..1.
+        of_mistakes: mean height at which the mistakes' truth and prediction meet; ``None`` where there are none.
+        of_all: the same over all pictures, what is right counting 0.
+    """
+
+    top1: float
+    of_mistakes: float | None
+    of_all: float
+
+
+@dataclass(frozen=True, slots=True)
+class MistakeSeverity:
+    """How bad the mistakes are: the height, in ranks, of the lowest common ancestor of truth and prediction.
+
+    Attributes:
+        root: the height of classes that share no rank: the number of ranks.
+        of_mistakes: mean over the mistakes, at least 1; ``None`` where there are none.
+        of_all: mean over all pictures, what is right counting 0.
+        of_top5: mean over the five most probable classes of every picture.
+        least_risk: the same of another decision, from the same probabilities.
+    """
+
+    root: int
+    of_mistakes: float | None
+    of_all: float
+    of_top5: float
+    least_risk: LeastRisk
+
+
+@dataclass(frozen=True, slots=True)
 class EvalResult:
     """What an evaluation found.
 
@@ -139,6 +254,8 @@ class EvalResult:
         fieldmark_version: the version that evaluated.
         evaluated_at: when, as ISO 8601 in UTC.
         warnings: what to bear in mind when reading the figures.
+        decisions: how far the bundle's decisions held; ``None`` where it has no rule.
+        severity: how bad the mistakes are; ``None`` where the lineage has one rank only.
     """
 
     fingerprint: str
@@ -170,6 +287,8 @@ class EvalResult:
     cpu_hours: float | None = None
     training: Mapping[str, Scalar] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    decisions: DecisionResult | None = None
+    severity: MistakeSeverity | None = None
 
     def to_json(self) -> str:
         """Return the result as JSON with sorted keys; ``from_json`` gives it back.

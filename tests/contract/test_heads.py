@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from fieldmark.errors import ConfigError
 from fieldmark.models.backbones import BackboneSpec
 from fieldmark.models.build import ModelSpec, build_recognizer
-from fieldmark.models.heads import HEADS, Head
+from fieldmark.models.heads import HEADS, Head, RowHead
 from fieldmark.models.parts import EveryCell
 from fieldmark.models.recognizer import Recognizer
 
@@ -154,6 +154,36 @@ def test_parts_that_can_t_be_hidden_are_refused(name: str) -> None:
     with pytest.raises(ConfigError, match=r"part_dropout 0\.1") as caught:
         HEADS[name](C, 1, N, part_dropout=0.1)
     assert "part_dropout to 0" in caught.value.cure
+
+
+@pytest.mark.parametrize("name", ADDITIVE)
+def test_evidence_is_the_basis_times_the_rows(name: str) -> None:
+    head = recognizer_of(name).head
+    assert isinstance(head, RowHead)
+    vectors, presence = inputs()
+    literal = torch.einsum("bkd,knd->bkn", head.basis(vectors, presence), head.class_rows())
+    torch.testing.assert_close(literal, head(vectors, presence), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ADDITIVE)
+def test_a_class_more_leaves_the_others_as_they_are(name: str) -> None:
+    head = recognizer_of(name).head
+    assert isinstance(head, RowHead)
+    vectors, presence = inputs()
+    before, rows = head(vectors, presence), head.class_rows()
+    new = torch.randn(len(rows), 1, rows.shape[-1], generator=torch.Generator().manual_seed(4))
+    head.replace_rows(torch.cat([rows, new], 1))
+    after = head(vectors, presence)
+    torch.testing.assert_close(after[..., :-1], before, atol=1e-6, rtol=1e-6)
+    added = torch.einsum("bkd,knd->bkn", head.basis(vectors, presence), new)
+    torch.testing.assert_close(after[..., -1:], added, atol=1e-5, rtol=1e-5)
+    head.replace_rows(rows)
+    assert torch.equal(head(vectors, presence), before)
+
+
+@pytest.mark.parametrize("name", MIXING)
+def test_heads_that_mix_have_no_rows(name: str) -> None:
+    assert not isinstance(build(name), RowHead)
 
 
 class Stripes(nn.Module):

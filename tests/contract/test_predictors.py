@@ -1,7 +1,10 @@
 """What every predictor must do; a new predictor is one more line in PREDICTORS."""
 
 import io
+import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,8 @@ from fieldmark.predict import Predictor, load_predictor
 #: Name → what loads a run with a batch size.
 PREDICTORS: dict[str, Callable[[Path, int], Predictor]] = {
     "torch": lambda run, batch_size: load_predictor(run, batch_size=batch_size),
+    "onnx": lambda run, batch_size: load_predictor(run, engine="onnx", batch_size=batch_size),
+    "openvino": lambda run, batch_size: load_predictor(run, engine="openvino", batch_size=batch_size),
 }
 
 #: Largest difference of a probability that float32 sums in another order may make.
@@ -21,8 +26,8 @@ TOLERANCE = 1e-5
 
 
 @pytest.fixture(params=PREDICTORS)
-def load(request: pytest.FixtureRequest, tiny_run: Path) -> Callable[[int], Predictor]:
-    return lambda batch_size: PREDICTORS[request.param](tiny_run, batch_size)
+def load(request: pytest.FixtureRequest, exported_run: Path) -> Callable[[int], Predictor]:
+    return lambda batch_size: PREDICTORS[request.param](exported_run, batch_size)
 
 
 def pictures(count: int) -> list[np.ndarray]:
@@ -127,6 +132,55 @@ def test_probabilities_of_fitted_pictures(load: Callable[[int], Predictor]) -> N
     )
 
 
+def test_outputs_are_what_the_probabilities_and_the_evidence_are_made_from(load: Callable[[int], Predictor]) -> None:
+    predictor = load(2)
+    pixels = np.random.default_rng(2).integers(0, 256, (3, 48, 48, 3), dtype=np.uint8)
+    found = predictor.outputs(pixels)
+    scaled = np.exp(found.logits / predictor.info.temperature)
+    assert np.allclose(scaled / scaled.sum(1, keepdims=True), predictor.probabilities(pixels), atol=TOLERANCE)
+    slots = len(predictor.info.part_names)
+    assert found.evidence.shape == (3, slots, 5)
+    assert found.presence.shape == (3, slots)
+    assert found.vectors.shape == (3, slots, found.embedding.shape[1])
+    assert found.maps.shape[:2] == (3, slots + 1)
+    # What no picture changes, the bias, is the same for all.
+    bias = found.logits - found.evidence.sum(1)
+    assert np.allclose(bias, bias[0], atol=1e-4)
+    row = predictor([pixels[0]])[0]
+    label = predictor.info.classes.index(row.label or "")
+    said = found.evidence[0, :, label] - found.evidence[0].mean(1)
+    assert [part.name for part in row.evidence] == list(predictor.info.part_names)
+    assert [part.evidence for part in row.evidence] == pytest.approx(said, abs=1e-4)
+    assert [part.presence for part in row.evidence] == pytest.approx(found.presence[0], abs=1e-4)
+
+
+def test_every_predictor_says_what_torch_says(load: Callable[[int], Predictor], exported_run: Path) -> None:
+    images = [*pictures(9), encoded(pictures(1)[0], "JPEG"), b"broken"]
+    wanted, found = load_predictor(exported_run)(images), load(4)(images)
+    assert [row.label for row in found] == [row.label for row in wanted]
+    assert [(row.source, row.lineage, row.error) for row in found] == [
+        (row.source, row.lineage, row.error) for row in wanted
+    ]
+    for first, second in zip(found, wanted, strict=True):
+        assert dict(first.top) == pytest.approx(dict(second.top), abs=TOLERANCE)
+        assert [part.evidence for part in first.evidence] == pytest.approx(
+            [part.evidence for part in second.evidence], abs=1e-4
+        )
+
+
+def test_several_threads_may_ask_at_once(load: Callable[[int], Predictor]) -> None:
+    predictor, images = load(2), pictures(6)
+    wanted = [row.label for row in predictor(images)]
+    with ThreadPoolExecutor(4) as pool:
+        for rows in pool.map(predictor, [images] * 8):
+            assert [row.label for row in rows] == wanted
+
+
+def test_outputs_of_no_picture_are_refused(load: Callable[[int], Predictor]) -> None:
+    with pytest.raises(DataError, match="no picture"):
+        load(2).outputs(np.zeros((0, 48, 48, 3), np.uint8))
+
+
 @pytest.mark.parametrize("pixels", [np.zeros((2, 48, 40, 3), np.uint8), np.zeros((2, 48, 48, 3), np.float32)])
 def test_other_arrays_are_refused(load: Callable[[int], Predictor], pixels: np.ndarray) -> None:
     with pytest.raises(DataError, match="can't take") as caught:
@@ -138,3 +192,44 @@ def test_other_arrays_are_refused(load: Callable[[int], Predictor], pixels: np.n
 def test_what_can_hold_no_picture_is_refused(load: Callable[[int], Predictor], source: object) -> None:
     with pytest.raises(DataError, match="is no picture"):
         load(2)([source])  # type: ignore[list-item]
+
+
+@pytest.fixture(params=PREDICTORS)
+def load_deciding(request: pytest.FixtureRequest, deciding_run: Path, exported_run: Path) -> Callable[[int], Predictor]:
+    shutil.copytree(exported_run / "export", deciding_run / "export", dirs_exist_ok=True)  # of the same weights
+    return lambda batch_size: PREDICTORS[request.param](deciding_run, batch_size)
+
+
+def test_batches_do_not_change_a_decision(load_deciding: Callable[[int], Predictor]) -> None:
+    images = pictures(7)
+    together, alone = load_deciding(4)(images), load_deciding(1)(images)
+    for first, second in zip(together, alone, strict=True):
+        assert first.decision is not None
+        assert second.decision is not None
+        assert first.decision.novelty == pytest.approx(second.decision.novelty, abs=1e-3)
+        assert replace(first.decision, novelty=0, confidence=0) == replace(second.decision, novelty=0, confidence=0)
+        assert first.answer == second.answer
+
+
+def test_decisions_are_what_the_rule_makes_of_the_outputs(load_deciding: Callable[[int], Predictor]) -> None:
+    predictor = load_deciding(4)
+    pixels = np.random.default_rng(3).integers(0, 256, (6, 48, 48, 3), dtype=np.uint8)
+    assert predictor.rule is not None
+    found = predictor.outputs(pixels)
+    assert np.allclose(predictor.calibrated(found.logits), predictor.probabilities(pixels), atol=TOLERANCE)
+    decisions = predictor.decisions(found)
+    assert len(decisions) == 6
+    for row, probabilities in zip(decisions, predictor.calibrated(found.logits), strict=True):
+        assert row is not None
+        assert row.known == (row.novelty <= predictor.rule.novelty_threshold)
+        order = [predictor.info.classes[index] for index in np.argsort(-probabilities, kind="stable")]
+        assert row.candidates
+        assert [name for name in order if name in row.candidates] == list(row.candidates)
+        assert (row.flagged == ("ant",)) == (probabilities[0] >= 0.2)
+
+
+def test_a_bundle_without_a_rule_decides_nothing(load: Callable[[int], Predictor]) -> None:
+    predictor = load(2)
+    assert predictor.rule is None
+    row = predictor(pictures(1))[0]
+    assert (row.decision, row.answer) == (None, None)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from fieldmark.audit_results import AUDIT_PICTURES, AuditedRow, AuditResult, CopyFamily, Suspect
-from fieldmark.data.thumbnails import ThumbnailWriter
+from fieldmark.data.thumbnail_files import ThumbnailWriter
+from fieldmark.record_files import replace_folder
 
 Finding = TypeVar("Finding")
 
@@ -45,8 +46,7 @@ def write_audit(result: AuditResult, root: Path, out: Path) -> AuditResult:
         suspects=_of_each_kind(result.suspects, lambda _: "suspect", lambda one: _show_suspect(one, show)),
         flaws=_of_each_kind(result.flaws, lambda flaw: flaw.kind, lambda flaw: replace(flaw, row=show(flaw.row))),
     )
-    shutil.rmtree(out / AUDIT_PICTURES, ignore_errors=True)
-    partial.rename(out / AUDIT_PICTURES)
+    replace_folder(partial, out / AUDIT_PICTURES)
     shown.save(out)
     return shown
 

@@ -1,7 +1,7 @@
 """`fieldmark demo`."""
 
 from collections.abc import Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -61,6 +61,9 @@ QUICK_DEMO = DemoSettings(
     ),
 )
 
+#: Share of the training pictures that decisions are fitted on: the birds, like CUB's, have no validation split.
+_HELD_OUT = 0.15
+
 #: What a demo's folder holds; a folder with anything else in it belongs to someone else.
 _BIRDS, _RUN, _CACHE = "birds", "run", "cache"
 _OURS = frozenset({_BIRDS, _BIRDS + ".partial", _RUN, _CACHE})
@@ -101,7 +104,7 @@ def run_demo(terminal: Terminal, folder: Path, settings: DemoSettings) -> None:
         folder: where everything goes.
         settings: what to draw and how to train.
     """
-    from fieldmark.cli.stages import evaluate_run, train_run
+    from fieldmark.cli.stages import calibrate_run, evaluate_run, train_run
     from fieldmark.synthetic import generate_birds
 
     if (folder / _BIRDS).is_dir():
@@ -119,7 +122,9 @@ def run_demo(terminal: Terminal, folder: Path, settings: DemoSettings) -> None:
         )
     terminal.note("Training ...")
     run, cache = folder / _RUN, folder / _CACHE
-    train_run(terminal, birds, run, settings.config, cache=cache, resume=True)
+    config = replace(settings.config, holdout=_HELD_OUT)
+    train_run(terminal, birds, run, config, cache=cache, resume=True)
+    calibrate_run(terminal, run, cache=cache)
     evaluate_run(terminal, run, cache=cache)
 
 

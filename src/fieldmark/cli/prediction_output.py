@@ -1,16 +1,17 @@
 """Predictions as a table, as CSV or as JSON, written row by row as they come."""
 
-import csv
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from fieldmark.cli.terminal import printable
+from fieldmark.errors import ConfigError
 from fieldmark.predict.sources import displayable
-from fieldmark.records import BrokenRow, Prediction, Progress
+from fieldmark.records import BrokenRow, Decision, Prediction, Progress
 
 if TYPE_CHECKING:
     from fieldmark.models.bundle import BundleInfo
@@ -20,6 +21,12 @@ _WIDEST = 40
 
 #: What a class that isn't there looks like in a table.
 _BROKEN = "(broken)"
+
+#: Candidates that a line of a table lists; the others are counted.
+_CANDIDATES = 3
+
+#: Formats whose files can be gone on with, and those that only files can hold.
+_RESUMABLE, _FILES_ONLY = ("csv", "parquet"), ("parquet",)
 
 
 @contextmanager
@@ -33,6 +40,26 @@ def opened(path: Path | None) -> Iterator[TextIO]:
     with partial.open("w", encoding="utf-8", newline="") as stream:
         yield stream
     partial.replace(path)
+
+
+def goes_to_file(form: str, out: Path | None, *, resume: bool) -> bool:
+    """Say whether predictions go to a file that can be gone on with.
+
+    Args:
+        form: the format.
+        out: the file; ``None`` for standard output.
+        resume: whether it is to be gone on with.
+
+    Raises:
+        ConfigError: the format needs a file and there is none, or there is nothing that could be gone on with.
+    """
+    if out is None and form in _FILES_ONLY:
+        raise ConfigError(f"The format {form} can't go to standard output.", "Name a file with --out.")
+    if resume and (out is None or form not in _RESUMABLE):
+        raise ConfigError(
+            "Only rows in a file can be gone on with.", f"Use --out with --format {' or '.join(_RESUMABLE)}."
+        )
+    return out is not None and form in _RESUMABLE
 
 
 def write_predictions(
@@ -82,21 +109,30 @@ def _write_table(predictions: Iterable[Prediction], info: "BundleInfo", top: int
             continue
         others = ", ".join(f"{name} {100 * value:.1f} %" for name, value in row.top[1:top])
         behind = f"  (then {others})" if others else ""
+        behind += "" if row.decision is None else f"  → {_in_words(row, row.decision)}"
         stream.write(f"{row.label:<{width}}  {100 * (row.probability or 0):>9.1f} %  {source}{behind}\n")
 
 
+def _in_words(row: Prediction, decision: Decision) -> str:
+    """Say what may be relied on of a picture, for a table."""
+    said = str(row.answer)
+    if decision.known and decision.rank and decision.name != row.label:
+        said += f" ({decision.rank})"
+    if len(decision.candidates) > 1:
+        more = len(decision.candidates) - _CANDIDATES
+        listed = ", ".join(decision.candidates[:_CANDIDATES])
+        said += f"; may be {listed}" + (f" or {more} more" if more > 0 else "")
+    return said + (f"; look twice: {', '.join(decision.flagged)}" if decision.flagged else "")
+
+
 def _write_csv(predictions: Iterable[Prediction], info: "BundleInfo", top: int, stream: TextIO) -> None:
-    ranks = list(info.rank_names[:-1])
-    others = [column for place in range(2, top + 1) for column in (f"label_{place}", f"probability_{place}")]
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["source", "label", "probability", *ranks, *others, "error"])
+    from fieldmark.predict.result_file import csv_head, csv_row
+    from fieldmark.predict.table_rows import columns_of
+
+    columns = columns_of(info, top)
+    stream.write(csv_head(columns))
     for row in predictions:
-        coarse = list(row.lineage[:-1]) if len(row.lineage) == len(ranks) + 1 else [""] * len(ranks)
-        behind = [cell for name, value in row.top[1:top] for cell in (name, f"{value:.6f}")]
-        behind += [""] * (len(others) - len(behind))
-        probability = "" if row.probability is None else f"{row.probability:.6f}"
-        error = displayable(row.error or "")
-        writer.writerow([displayable(row.source), row.label or "", probability, *coarse, *behind, error])
+        stream.write(csv_row(columns, row))
 
 
 def _write_json(predictions: Iterable[Prediction], info: "BundleInfo", top: int, stream: TextIO) -> None:
@@ -109,6 +145,8 @@ def _write_json(predictions: Iterable[Prediction], info: "BundleInfo", top: int,
             "top": [{"label": name, "probability": value} for name, value in row.top[:top]],
             "lineage": dict(zip(info.rank_names, row.lineage, strict=False)),
             "error": None if row.error is None else displayable(row.error),
+            "answer": row.answer,
+            "decision": None if row.decision is None else asdict(row.decision),
         }
         stream.write(("," if place else "") + "\n" + json.dumps(data, ensure_ascii=False))
     stream.write("\n]\n")

@@ -40,6 +40,25 @@ def assign_splits(table: Table, *, validation: float = 0.1, test: float = 0.2, s
     return replace(table, frame=table.frame.with_columns(pl.Series("split", names, dtype=pl.String)))
 
 
+def hold_out(table: Table, share: float, seed: int = 0) -> Table:
+    """Make some training rows validation rows, where a table has none; groups go whole, every class keeps some.
+
+    Args:
+        table: its other splits stay as they are.
+        share: share of each class's labelled training rows, in 0..1; 0 holds none out.
+        seed: chooses which.
+
+    Raises:
+        DataError: a share that leaves nothing for training.
+    """
+    if not share or len(table.split("val").labelled()):
+        return table
+    divided = assign_splits(table.split("train").labelled(), validation=share, test=0.0, seed=seed)
+    held = divided.split("val").frame["id"].to_list()
+    split = pl.when(pl.col("id").is_in(held)).then(pl.lit("val")).otherwise(pl.col("split")).alias("split")
+    return replace(table, frame=table.frame.with_columns(split))
+
+
 def folds(table: Table, count: int, seed: int) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
     """Divide labelled rows into folds, stratified by class, groups kept together.
 

@@ -1,55 +1,49 @@
-"""Thumbnails of a table's pictures, for reports."""
+"""Small pictures: parts cut out, and pictures as text that a file can hold."""
 
-import hashlib
-from pathlib import Path
+import base64
+import io
 
 from PIL import Image
 
-from fieldmark.data.images import decode, sample_source
-from fieldmark.errors import BrokenImageError
+from fieldmark.records import Box
 
-#: Longer side of a thumbnail in pixels.
-THUMBNAIL = 224
+#: Longer side in px of a part that is cut out.
+THUMBNAIL = 112
 
-#: Pictures with a longer side below this are enlarged pixel by pixel, so that they can be seen at all.
-_TINY = 80
+#: What is shown around a cut-out part, as a share of its width and height on each side.
+_AROUND = 0.25
 
 
-class ThumbnailWriter:
-    """Writes thumbnails into a folder, each picture once.
+def cut_out(picture: Image.Image, box: Box | None, size: tuple[int, int]) -> Image.Image:
+    """Return a part with a little around it, its longer side ``THUMBNAIL``.
 
     Args:
-        root: the folder that the table's paths are relative to.
-        folder: where the thumbnails go.
-        place: the folder's place in what ``write`` returns, such as its name seen from the report.
+        picture: the original, perhaps decoded smaller than it is.
+        box: the part in px of the original; ``None`` keeps the whole picture.
+        size: width and height of the original in px.
     """
-
-    def __init__(self, root: Path, folder: Path, place: str) -> None:
-        self._root = root
-        self._folder = folder
-        self._place = place
-        self._written: dict[str, str] = {}
-
-    def write(self, path: str) -> str:
-        """Write the thumbnail of a picture and return its place; empty where it is broken."""
-        if path not in self._written:
-            self._written[path] = self._draw(path)
-        return self._written[path]
-
-    def _draw(self, path: str) -> str:
-        name = hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:16] + ".jpg"
-        try:
-            image = decode(sample_source(self._root, path), at_least=THUMBNAIL)
-        except BrokenImageError:
-            return ""  # the picture went missing since it was cached; the entry stays, without a thumbnail
-        _fit(image).save(self._folder / name, quality=82, optimize=True)
-        return f"{self._place}/{name}"
+    across, down = picture.width / size[0], picture.height / size[1]
+    left, top, width, height = box or (0.0, 0.0, float(size[0]), float(size[1]))
+    if box is not None:
+        left, top = left - _AROUND * width, top - _AROUND * height
+        width, height = (1 + 2 * _AROUND) * width, (1 + 2 * _AROUND) * height
+    x, y = max(0, int(left * across)), max(0, int(top * down))
+    right = min(picture.width, max(x + 1, round((left + width) * across)))
+    bottom = min(picture.height, max(y + 1, round((top + height) * down)))
+    part = picture.convert("RGB").crop((min(x, right - 1), min(y, bottom - 1), right, bottom))
+    scale = THUMBNAIL / max(part.size)
+    wanted = max(1, round(part.width * scale)), max(1, round(part.height * scale))
+    return part.resize(wanted, Image.Resampling.LANCZOS)
 
 
-def _fit(image: Image.Image) -> Image.Image:
-    if max(image.size) < _TINY:
-        factor = THUMBNAIL // max(image.size)
-        return image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
-    small = image.copy()
-    small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
-    return small
+def data_address(picture: Image.Image) -> str:
+    """Return a picture as a data address: text that a JSON file and a page can hold."""
+    stream = io.BytesIO()
+    picture.convert("RGB").save(stream, "JPEG", quality=85, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
+
+
+def from_data_address(address: str) -> Image.Image:
+    """Return the picture of a data address that ``data_address`` made."""
+    with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as picture:
+        return picture.convert("RGB")

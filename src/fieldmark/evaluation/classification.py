@@ -3,7 +3,7 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import polars as pl
@@ -13,12 +13,13 @@ from fieldmark.data.cache import CachedImages, cache_images
 from fieldmark.data.leaks import find_leaks
 from fieldmark.data.reading import read_table
 from fieldmark.data.table import Table
-from fieldmark.data.thumbnails import ThumbnailWriter
+from fieldmark.data.thumbnail_files import ThumbnailWriter
+from fieldmark.decide import DecisionRule
 from fieldmark.errors import DataError
+from fieldmark.evaluation.decision_figures import measure_decisions
 from fieldmark.evaluation.figures import listed, measure, warnings_for
-from fieldmark.evaluation.folders import replace_folder
 from fieldmark.evaluation.leakage import leaks_from_training, leaks_of
-from fieldmark.evaluation.outcome import Outcome
+from fieldmark.evaluation.outcome import PREDICTIONS_FILE, Outcome
 from fieldmark.evaluation.pictures import (
     confused_pairs,
     leak_pairs,
@@ -28,13 +29,13 @@ from fieldmark.evaluation.pictures import (
 from fieldmark.metrics import most_confused_pairs
 from fieldmark.models.bundle import BundleInfo, record_results
 from fieldmark.predict import load_predictor
-from fieldmark.records import BrokenRow, Leak, Progress
+from fieldmark.predict.contract import NetworkOutputs
+from fieldmark.record_files import replace_folder
+from fieldmark.records import BrokenRow, Decision, Leak, Progress
 from fieldmark.results import PICTURE_FOLDER, EvalResult
 
 #: Where training leaves the table of a run, seen from the run's folder.
 _TABLE_FILE = "table.parquet"
-
-PREDICTIONS_FILE = "predictions.parquet"
 
 #: Pictures handed to the predictor at once.
 _CHUNK = 128
@@ -49,6 +50,24 @@ class ProbabilityPredictor(Protocol):
 
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Return (B, N) class probabilities of (B, R, R, 3) fitted pictures."""
+
+
+@runtime_checkable
+class DecidingPredictor(Protocol):
+    """What evaluation asks of a predictor that may hold a decision rule."""
+
+    @property
+    def rule(self) -> DecisionRule | None:
+        """The rule that it decides by."""
+
+    def outputs(self, pixels: NDArray[np.uint8]) -> NetworkOutputs:
+        """Return all that the network says of (B, R, R, 3) fitted pictures."""
+
+    def calibrated(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the probabilities (B, N) of logits."""
+
+    def decisions(self, found: NetworkOutputs) -> tuple[Decision | None, ...]:
+        """Return what may be relied on of each of B pictures."""
 
 
 def evaluate(
@@ -79,13 +98,8 @@ def evaluate(
         DataError: no such data, no labelled rows in the split, or classes that the bundle does not know.
     """
     predictor = load_predictor(run)
+    table = table_of(run, data, reader=reader, seed=seed)
     trained = Table.load(run / _TABLE_FILE) if (run / _TABLE_FILE).is_file() else None
-    table = trained if data is None else read_table(data, reader=reader, seed=seed)
-    if table is None:
-        raise DataError(
-            f"{run} does not say which data it was trained on.",
-            f"Name the data: fieldmark evaluate {run} DATA.",
-        )
     result = evaluate_predictor(
         predictor, table, run, split=split, cache=cache, trained=trained, seed=seed, progress=progress
     )
@@ -93,6 +107,28 @@ def evaluate(
         measured = {"top1": result.top1, "top5": result.top5, "macro_recall": result.macro_recall}
         record_results(run, {f"{split} {name}": value for name, value in measured.items()})
     return result
+
+
+def table_of(run: Path, data: Path | None, *, reader: str | None, seed: int) -> Table:
+    """Read the data to evaluate on: those named, else those that the run was trained on.
+
+    Args:
+        run: the run's folder.
+        data: anything that ``read_table`` reads; ``None`` takes the run's own.
+        reader: name of the reader of ``data``; by default the format is recognised.
+        seed: of the splits where the data has none.
+
+    Raises:
+        DataError: no such data, or the run does not say what it was trained on.
+    """
+    if data is not None:
+        return read_table(data, reader=reader, seed=seed)
+    if (run / _TABLE_FILE).is_file():
+        return Table.load(run / _TABLE_FILE)
+    raise DataError(
+        f"{run} does not say which data it was trained on.",
+        f"Name the data: fieldmark evaluate {run} DATA.",
+    )
 
 
 def evaluate_predictor(
@@ -123,8 +159,8 @@ def evaluate_predictor(
         DataError: no labelled rows in the split, or classes that the bundle does not know.
     """
     info = predictor.info
-    _check_rows(table, split)
-    _check_classes(table, split, info)
+    check_rows(table, split)
+    check_classes(table, split, info)
     images = cache_images(table, info.preprocessing, cache, progress=progress)
     leaks, checked = _find_leaks(images, trained, split, info, cache)
     outcome = _predict(predictor, images, split, progress)
@@ -135,14 +171,21 @@ def evaluate_predictor(
     result = measure(outcome, info, split=split, fingerprint=images.table.fingerprint(), leaks=leaks, seed=seed)
     broken = _broken_in(split, table, images)
     warnings = warnings_for(outcome, split, compared_with_training=checked)
-    result = replace(result, broken=broken, warnings=warnings)
+    rule = predictor.rule if isinstance(predictor, DecidingPredictor) else None
+    decided = None if rule is None else measure_decisions(outcome, rule, info)
+    result = replace(result, broken=broken, warnings=warnings, decisions=decided)
     result = _illustrate(result, outcome, images.table, ThumbnailWriter(table.root, partial, PICTURE_FOLDER), seed=seed)
     replace_folder(partial, run / PICTURE_FOLDER)
     result.save(run)
     return result
 
 
-def _check_rows(table: Table, split: str) -> None:
+def check_rows(table: Table, split: str) -> None:
+    """Check that a split has labelled rows.
+
+    Raises:
+        DataError: it has none; the message tells which splits have some.
+    """
     if len(table.split(split).labelled()):
         return
     counts = table.labelled().counts() if len(table.labelled()) else {}
@@ -153,8 +196,12 @@ def _check_rows(table: Table, split: str) -> None:
     )
 
 
-def _check_classes(table: Table, split: str, info: BundleInfo) -> None:
-    """Check that the bundle knows every class to be evaluated; classes that only it knows are no fault."""
+def check_classes(table: Table, split: str, info: BundleInfo) -> None:
+    """Check that the bundle knows every class to be evaluated; classes that only it knows are no fault.
+
+    Raises:
+        DataError: it doesn't; the message names the strange ones.
+    """
     labels = set(table.split(split).labelled().frame["label"].unique())
     strange = sorted(labels - set(info.classes))
     if strange:
@@ -189,16 +236,30 @@ def _predict(predictor: ProbabilityPredictor, images: CachedImages, split: str, 
     rows = np.flatnonzero(wanted.to_series().to_numpy())
     if not len(rows):
         raise DataError(f"Every picture of split {split!r} is broken.", "See what is wrong: fieldmark data check PATH.")
-    parts = []
+    parts: list[NDArray[np.float64]] = []
+    decisions: list[Decision] = []
     for start in range(0, len(rows), _CHUNK):
-        parts.append(predictor.probabilities(np.asarray(images.pixels[rows[start : start + _CHUNK]])))
+        probabilities, decided = _said(predictor, np.asarray(images.pixels[rows[start : start + _CHUNK]]))
+        parts.append(probabilities)
+        decisions.extend(decided)
         if progress is not None:
             progress(min(start + _CHUNK, len(rows)), len(rows))
     classes = predictor.info.classes
     places = {name: index for index, name in enumerate(classes)}
     chosen = frame[rows.tolist()]
     truth = np.array([places[label] for label in chosen["label"]], dtype=np.int64)
-    return Outcome(chosen, classes, truth, np.concatenate(parts))
+    return Outcome(chosen, classes, truth, np.concatenate(parts), tuple(decisions))
+
+
+def _said(
+    predictor: ProbabilityPredictor, pixels: NDArray[np.uint8]
+) -> tuple[NDArray[np.float64], tuple[Decision, ...]]:
+    """Return the probabilities of one chunk, and its decisions where the predictor has a rule."""
+    if not isinstance(predictor, DecidingPredictor) or predictor.rule is None:
+        return predictor.probabilities(pixels), ()
+    found = predictor.outputs(pixels)
+    decided = tuple(decision for decision in predictor.decisions(found) if decision is not None)
+    return predictor.calibrated(found.logits), decided
 
 
 def _broken_in(split: str, table: Table, images: CachedImages) -> tuple[BrokenRow, ...]:

@@ -8,6 +8,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from fieldmark.records import Decision
+
+#: Where an evaluation leaves its predictions, seen from its folder.
+PREDICTIONS_FILE = "predictions.parquet"
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -18,12 +23,14 @@ class Outcome:
         classes: the N class names, in the order of the probabilities.
         truth: (B,) class indices.
         probabilities: (B, N); rows sum to 1.
+        decisions: what may be relied on of every row; empty where the bundle has no rule.
     """
 
     frame: pl.DataFrame
     classes: tuple[str, ...]
     truth: NDArray[np.int64]
     probabilities: NDArray[np.float64]
+    decisions: tuple[Decision, ...] = ()
 
     @cached_property
     def predicted(self) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fieldmark.data.table import Table
-from fieldmark.data.thumbnails import ThumbnailWriter
+from fieldmark.data.thumbnail_files import ThumbnailWriter
 from fieldmark.evaluation.outcome import Outcome
 from fieldmark.metrics import PairCount
 from fieldmark.records import Leak

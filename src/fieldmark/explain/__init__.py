@@ -3,7 +3,6 @@
 from fieldmark.explain.evidence import (
     EvidenceReader,
     EvidenceTable,
-    PictureEvidence,
     collect_evidence,
     evidence_of_rows,
     load_images,
@@ -15,7 +14,6 @@ from fieldmark.explain.figure import draw_explanation
 __all__ = [
     "EvidenceReader",
     "EvidenceTable",
-    "PictureEvidence",
     "collect_evidence",
     "draw_explanation",
     "evidence_of_rows",

@@ -1,6 +1,6 @@
 """What the parts of pictures say, as numpy arrays: of one picture, of many, of a whole split of a run's table.
 
-``EvidenceReader`` turns pictures into ``PictureEvidence``; ``collect_evidence`` goes through a split and keeps what a
+``EvidenceReader`` turns pictures into ``NetworkOutputs``; ``collect_evidence`` goes through a split and keeps what a
 field guide or an explanation asks for. In shapes, B is pictures, K parts, P slots of the head (K, or K + 1 with the
 rest of the picture), N classes, C channels, h and w cells of a map, R pixels per side of the square.
 """
@@ -10,46 +10,26 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from fieldmark.augment import normalise
 from fieldmark.data.cache import CachedImages, cache_images
 from fieldmark.data.table import Table
-from fieldmark.errors import ConfigError, DataError
-from fieldmark.explain.regions import box_in_picture, part_region, region_box, region_centre
-from fieldmark.explanations import Box
+from fieldmark.errors import DataError
 from fieldmark.models.bundle import BundleInfo, load_bundle
-from fieldmark.models.pooling import pool_parts
+from fieldmark.models.heads import HEADS
 from fieldmark.models.recognizer import Recognizer
-from fieldmark.predict.torch_predictor import usable_device
-from fieldmark.records import Progress
+from fieldmark.predict.contract import NetworkOutputs, Predictor
+from fieldmark.predict.picture_predictor import PicturePredictor
+from fieldmark.predict.regions import box_in_picture, part_region, region_box, region_centre
+from fieldmark.predict.torch_engine import TorchEngine
+from fieldmark.records import Box, Progress
 from fieldmark.training.run_folder import TABLE_FILE
+
+#: A picture of this grey (0..255) shows nothing.
+_GREY = 128
 
 #: Pictures whose maps are in memory at once while a split is gone through.
 _CHUNK = 128
-
-
-@dataclass(frozen=True)
-class PictureEvidence:
-    """What the parts of B pictures say.
-
-    Of a recogniser whose head is not additive there is one part, the whole picture, as its evidence is of the whole.
-
-    Attributes:
-        maps: (B, K + 1, h, w) float32, each cell's shares of the parts and, last, of the background.
-        presence: (B, P) float32 in 0..1.
-        vectors: (B, P, C) float32, each part's mean of the features.
-        evidence: (B, P, N) float32, log-odds that each part gives each class.
-        logits: (B, N) float64, as the recogniser adds them up: the evidence and the bias.
-    """
-
-    maps: NDArray[np.float32]
-    presence: NDArray[np.float32]
-    vectors: NDArray[np.float32]
-    evidence: NDArray[np.float32]
-    logits: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -122,21 +102,19 @@ class EvidenceReader:
     """
 
     def __init__(self, recognizer: Recognizer, info: BundleInfo, *, device: str = "cpu", batch_size: int = 32) -> None:
-        if batch_size < 1:
-            raise ConfigError(f"The batch size can't be {batch_size}.", "Give a whole number of 1 or more.")
         self.info = info
         self.names = info.part_names  # those that people gave
         self.additive = recognizer.additive
-        self._batch_size = batch_size
-        self._device = usable_device(device)
-        self._recognizer = recognizer.eval().to(self._device).to(memory_format=torch.channels_last)
+        self._recognizer = recognizer
+        engine = TorchEngine(recognizer, info.preprocessing, device=device)
+        self._predictor: Predictor = PicturePredictor(engine, info, batch_size=batch_size)
 
     @property
     def bias(self) -> NDArray[np.float64]:
         """What is added to the evidence of each class (N,), whatever the picture shows."""
-        return _array(self._recognizer.bias.detach()).astype(np.float64)
+        return np.asarray(self._recognizer.bias.detach().double().cpu().numpy())
 
-    def read(self, pixels: NDArray[np.uint8]) -> PictureEvidence:
+    def read(self, pixels: NDArray[np.uint8]) -> NetworkOutputs:
         """Read the evidence of fitted pictures.
 
         Args:
@@ -145,15 +123,7 @@ class EvidenceReader:
         Raises:
             DataError: another shape or type, or no picture.
         """
-        batches = [self._read(self._input(batch)) for batch in self._batches(pixels)]
-        maps, presence, vectors, evidence, logits = zip(*batches, strict=True)
-        return PictureEvidence(
-            maps=np.concatenate(maps),
-            presence=np.concatenate(presence),
-            vectors=np.concatenate(vectors),
-            evidence=np.concatenate(evidence),
-            logits=np.concatenate(logits).astype(np.float64),
-        )
+        return self._predictor.outputs(pixels)
 
     def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Return the logits (B, N) of fitted pictures (B, R, R, 3), before any temperature.
@@ -161,47 +131,13 @@ class EvidenceReader:
         Raises:
             DataError: another shape or type, or no picture.
         """
-        with torch.inference_mode():
-            rows = [_array(self._recognizer(self._input(batch))) for batch in self._batches(pixels)]
-        return np.concatenate(rows).astype(np.float64)
+        return self._predictor.outputs(pixels).logits
 
     def probabilities(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
         """Turn logits (B, N) into calibrated probabilities, as a predictor of the same bundle gives them."""
         scaled = logits / self.info.temperature
         weights = np.exp(scaled - scaled.max(1, keepdims=True))
         return np.asarray(weights / weights.sum(1, keepdims=True))
-
-    def _batches(self, pixels: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-        side = self.info.preprocessing.resolution
-        if pixels.dtype != np.uint8 or pixels.shape[1:] != (side, side, 3) or not len(pixels):
-            raise DataError(
-                f"The network can't take an array {pixels.shape} of {pixels.dtype}.",
-                f"Give uint8 pictures (B, {side}, {side}, 3), one or more.",
-            )
-        return [pixels[start : start + self._batch_size] for start in range(0, len(pixels), self._batch_size)]
-
-    def _input(self, pixels: NDArray[np.uint8]) -> Tensor:
-        preprocessing = self.info.preprocessing
-        batch = torch.from_numpy(np.array(pixels)).to(self._device)  # a copy: a read-only cache can't be shared
-        x = normalise(batch, preprocessing.mean, preprocessing.std)  # (B, 3, R, R)
-        return x.contiguous(memory_format=torch.channels_last)
-
-    @torch.inference_mode()
-    def _read(self, x: Tensor) -> tuple[NDArray[np.float32], ...]:
-        """Return maps, presence, vectors, evidence and logits of normalised pictures (B, 3, R, R)."""
-        features = self._recognizer.backbone.forward_features(x)  # (B, C, h, w)
-        maps = self._recognizer.parts(features)  # (B, K + 1, h, w)
-        found = self._recognizer.evidence_of(features, maps)
-        presence, evidence = found.presence, found.evidence
-        if self.additive:
-            vectors, _ = pool_parts(features, maps, rest=self._recognizer.rest)  # (B, P, C)
-        else:
-            vectors = features.mean((2, 3)).unsqueeze(1)  # (B, 1, C)
-            presence = torch.ones_like(vectors[:, :, 0])
-            whole = torch.ones_like(features[:, :1])
-            maps = torch.cat([whole, torch.zeros_like(whole)], 1)
-        logits = self._recognizer.logits_of(evidence)
-        return tuple(_array(tensor) for tensor in (maps, presence, vectors, evidence, logits))
 
 
 def load_reader(run: Path | str, *, device: str = "cpu", batch_size: int = 32) -> EvidenceReader:
@@ -218,6 +154,29 @@ def load_reader(run: Path | str, *, device: str = "cpu", batch_size: int = 32) -
     """
     recognizer, info = load_bundle(Path(run))
     return EvidenceReader(recognizer, info, device=device, batch_size=batch_size)
+
+
+class _AroundPredictor(EvidenceReader):
+    """Reads by way of a predictor; the bias is what the logits of any picture exceed its evidence by."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self.info = predictor.info
+        self.names = predictor.info.part_names
+        self.additive = HEADS[str(predictor.info.model.get("head", "linear"))].additive
+        self._predictor = predictor
+        side = predictor.info.preprocessing.resolution
+        read = predictor.outputs(np.full((1, side, side, 3), _GREY, np.uint8))
+        self._bias: NDArray[np.float64] = np.asarray(read.logits - read.evidence.astype(np.float64).sum(1))[0]
+
+    @property
+    def bias(self) -> NDArray[np.float64]:
+        """What is added to the evidence of each class (N,), whatever the picture shows."""
+        return self._bias
+
+
+def reader_around(predictor: Predictor) -> EvidenceReader:
+    """Return a reader around a predictor that is already loaded, whatever engine runs its network."""
+    return _AroundPredictor(predictor)
 
 
 def load_images(run: Path, reader: EvidenceReader, cache: Path, *, progress: Progress | None = None) -> CachedImages:
@@ -311,7 +270,7 @@ def evidence_of_rows(
     )
 
 
-def _places_of(read: PictureEvidence) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _places_of(read: NetworkOutputs) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return boxes (B, P, 4) and centres (B, P, 2); NaN in slots that have no map of their own."""
     count, slots = read.presence.shape
     boxes, centres = np.full((count, slots, 4), np.nan, np.float32), np.full((count, slots, 2), np.nan, np.float32)
@@ -321,7 +280,3 @@ def _places_of(read: PictureEvidence) -> tuple[NDArray[np.float32], NDArray[np.f
             boxes[picture, slot] = region_box(region)
             centres[picture, slot] = region_centre(share, region)
     return boxes, centres
-
-
-def _array(tensor: Tensor) -> NDArray[np.float32]:
-    return np.asarray(tensor.float().cpu().numpy())

@@ -8,8 +8,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fieldmark.data.images import decode, sample_source
+from fieldmark.data.thumbnails import cut_out, data_address
 from fieldmark.errors import BrokenImageError, DataError
-from fieldmark.explain.drawing import DRAWN, cut_out, data_address
+from fieldmark.explain.drawing import DRAWN
 from fieldmark.explain.evidence import EvidenceReader, EvidenceTable, evidence_of_rows, load_images
 from fieldmark.explanations import Example
 from fieldmark.records import Progress

@@ -8,14 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fieldmark
+from fieldmark.data.thumbnails import data_address
 from fieldmark.errors import ConfigError, DataError, unknown_name
-from fieldmark.explain.drawing import DRAWN, data_address, outlined
-from fieldmark.explain.evidence import EvidenceReader, EvidenceTable, PictureEvidence, load_reader
+from fieldmark.explain.drawing import DRAWN, outlined
+from fieldmark.explain.evidence import EvidenceReader, EvidenceTable, load_reader
 from fieldmark.explain.examples import nearest_examples, read_class
 from fieldmark.explain.marks import ReadPicture, find_marks, read_picture, verify_marks
 from fieldmark.explain.removal import DEFAULT_FILL, Mask, painter
 from fieldmark.explanations import TOP, Explanation, PartMark
-from fieldmark.predict.contract import ImageSource
+from fieldmark.predict.contract import ImageSource, NetworkOutputs
 from fieldmark.predict.pictures import open_picture, source_name
 from fieldmark.records import Progress
 
@@ -142,7 +143,7 @@ def _explain(
     )
 
 
-def _decide(reader: EvidenceReader, read: PictureEvidence, versus: str | None) -> tuple[int, int]:
+def _decide(reader: EvidenceReader, read: NetworkOutputs, versus: str | None) -> tuple[int, int]:
     """Return the places of A and B among the classes."""
     classes = reader.info.classes
     if len(classes) < 2:

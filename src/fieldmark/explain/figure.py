@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
-from fieldmark.explain.drawing import badge, from_data_address, part_colour
+from fieldmark.data.thumbnails import from_data_address
+from fieldmark.explain.drawing import badge, part_colour
 from fieldmark.explanations import TOP, Explanation, PartMark, in_words, signed
 
 #: Width in px of the right-hand side, and of the margin around everything.

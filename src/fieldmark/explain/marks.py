@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 from fieldmark.data.images import FittedImage
 from fieldmark.errors import BrokenImageError
 from fieldmark.explain.contributions import smallest_flip
-from fieldmark.explain.evidence import EvidenceReader, PictureEvidence
+from fieldmark.explain.evidence import EvidenceReader
 from fieldmark.explain.occlusion import measured_flip, occlude
-from fieldmark.explain.regions import box_in_picture, inside_mask, part_region, pixel_mask, region_box
 from fieldmark.explain.removal import Mask, removal_effects, removed_mask
-from fieldmark.explanations import Box, PartMark, Removal
-from fieldmark.predict.contract import ImageSource
+from fieldmark.explanations import PartMark, Removal
+from fieldmark.predict.contract import ImageSource, NetworkOutputs
 from fieldmark.predict.pictures import fitted_image, source_name
+from fieldmark.predict.regions import box_in_picture, inside_mask, part_region, pixel_mask, region_box
+from fieldmark.records import Box
 
 _NOT_EXACT = "Not exact: {reason}, so places were covered one by one and the change was measured."
 
@@ -31,7 +32,7 @@ class ReadPicture:
 
     fitted: FittedImage
     inside: Mask
-    evidence: PictureEvidence
+    evidence: NetworkOutputs
 
     def in_original(self, box: NDArray[np.float32]) -> Box | None:
         """Take a box from 0..1 of the square to px of the original; ``None`` where it is not on the picture."""

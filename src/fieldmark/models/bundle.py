@@ -4,9 +4,12 @@
     weights.safetensors   the recogniser's tensors
     README.md             the model card
 
+and, where decisions were fitted, ``decisions.json`` and ``reference.safetensors``.
+
 Nothing in it is ever unpickled. ``read_info`` needs no torch.
 """
 
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -30,6 +33,9 @@ INFO_FILE = "bundle.json"
 WEIGHTS_FILE = "weights.safetensors"
 CARD_FILE = "README.md"
 
+#: The limits of a bundle without a decision rule.
+_NO_RULE = "It knows only the classes in `bundle.json`; a picture of anything else gets one of their names."
+
 Scalar = str | int | float | bool | None
 
 
@@ -48,6 +54,7 @@ class BundleInfo:
         training: the training options, flat.
         data_fingerprint: fingerprint of the table it was trained on.
         results: measured figures, by name.
+        limits: what can be relied on and what can't, in sentences for the model card.
         fieldmark_version: the version that wrote it.
     """
 
@@ -61,6 +68,7 @@ class BundleInfo:
     training: Mapping[str, Scalar] = field(default_factory=dict)
     data_fingerprint: str = ""
     results: Mapping[str, float] = field(default_factory=dict)
+    limits: tuple[str, ...] = ()
     fieldmark_version: str = fieldmark.__version__
 
 
@@ -101,6 +109,21 @@ def record_results(folder: Path, results: Mapping[str, float]) -> None:
     place = find_bundle(folder)
     info = read_info(place)
     _write_texts(place, replace(info, results={**info.results, **results}))
+
+
+def record_calibration(folder: Path, temperature: float, limits: Sequence[str]) -> None:
+    """Put a temperature into a bundle, and what can be relied on into its model card; each file is replaced atomically.
+
+    Args:
+        folder: a bundle, or a run folder that holds one.
+        temperature: positive; logits are divided by it before the softmax.
+        limits: sentences for the model card.
+
+    Raises:
+        BundleError: there is no bundle, or it can't be read.
+    """
+    place = find_bundle(folder)
+    _write_texts(place, replace(read_info(place), temperature=temperature, limits=tuple(limits)))
 
 
 def record_part_names(folder: Path, names: Sequence[str]) -> None:
@@ -179,6 +202,23 @@ def load_bundle(folder: Path) -> tuple["Recognizer", BundleInfo]:
     return recognizer.eval(), info
 
 
+def weights_fingerprint(folder: Path) -> str:
+    """Return 16 hex digits that change with any of a bundle's weights.
+
+    Args:
+        folder: a bundle, or a run folder that holds one.
+
+    Raises:
+        BundleError: there is no bundle, or its weights can't be read.
+    """
+    path = find_bundle(folder) / WEIGHTS_FILE
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    except OSError as error:
+        raise BundleError(f"{path} can't be read: {error.strerror}.", "Train or copy the bundle again.") from error
+
+
 def find_bundle(folder: Path) -> Path:
     """Return the bundle's folder, given it or the run that holds it.
 
@@ -190,6 +230,8 @@ def find_bundle(folder: Path) -> Path:
             return candidate
     if (folder / "checkpoints").is_dir():
         raise BundleError(f"The run {folder} has not finished.", "Finish it with --resume, then try again.")
+    if (of_seeds := sorted(folder.glob("seed-*/bundle"))) and (of_seeds[0] / INFO_FILE).is_file():
+        raise BundleError(f"{folder} holds several trainings.", f"Name one of them, such as {of_seeds[0].parent}.")
     raise BundleError(f"There is no bundle in {folder}.", "Give the folder that `fieldmark train --out` wrote.")
 
 
@@ -261,7 +303,7 @@ def _model_card(info: BundleInfo) -> str:
         "",
         "## Limits",
         "",
-        "It knows only the classes in `bundle.json`; a picture of anything else gets one of their names.",
+        *([f"- {sentence}" for sentence in info.limits] or [_NO_RULE]),
         "",
     ]
     return "\n".join(lines)

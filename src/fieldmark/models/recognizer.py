@@ -28,6 +28,28 @@ class PartEvidence(NamedTuple):
     evidence: Tensor
 
 
+class RecognizerOutputs(NamedTuple):
+    """All that a recogniser says of B pictures.
+
+    A head that is not additive speaks of the whole picture: its one slot is everywhere and always present.
+
+    Attributes:
+        logits: (B, N), the evidence and the bias added up.
+        embedding: (B, C), the mean of the features over the picture.
+        vectors: (B, P, C), each slot's mean of the features.
+        presence: (B, P) in 0..1.
+        evidence: (B, P, N) in log-odds.
+        maps: (B, K + 1, H, W), each cell's shares of the K parts and, last, of the background.
+    """
+
+    logits: Tensor
+    embedding: Tensor
+    vectors: Tensor
+    presence: Tensor
+    evidence: Tensor
+    maps: Tensor
+
+
 class Recognizer(nn.Module):
     """A backbone, a part learner and a head; logits are the parts' evidence added up.
 
@@ -66,8 +88,26 @@ class Recognizer(nn.Module):
 
     def evidence_of(self, features: Tensor, maps: Tensor) -> PartEvidence:
         """Weigh what the parts say, given the features (B, C, H, W) and the maps (B, K + 1, H, W)."""
-        vectors, presence = pool_parts(features, maps, rest=self.rest)  # (B, P, C), (B, P)
+        vectors, presence = self.pooled(features, maps)  # (B, P, C), (B, P)
         return PartEvidence(maps, presence, self.head(vectors, presence))  # evidence (B, P, N)
+
+    def pooled(self, features: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what the head reads: vectors (B, P, C) and presence (B, P); arguments as of ``evidence_of``."""
+        return pool_parts(features, maps, rest=self.rest)
+
+    def outputs(self, x: Tensor) -> RecognizerOutputs:
+        """Return all that there is to say of normalised pictures (B, 3, H, W)."""
+        features = self.backbone.forward_features(x)  # (B, C, H, W)
+        maps, presence, evidence = self.evidence_of(features, self.parts(features))
+        embedding = features.mean((2, 3))  # (B, C)
+        if self.additive:
+            vectors, _ = self.pooled(features, maps)  # (B, P, C)
+        else:
+            vectors = embedding.unsqueeze(1)  # (B, 1, C)
+            presence = torch.ones_like(vectors[:, :, 0])
+            whole = torch.ones_like(features[:, :1])
+            maps = torch.cat([whole, torch.zeros_like(whole)], 1)
+        return RecognizerOutputs(self.logits_of(evidence), embedding, vectors, presence, evidence, maps)
 
     def logits_of(self, evidence: Tensor) -> Tensor:
         """Add up evidence (B, P, N) to logits (B, N)."""

@@ -7,9 +7,9 @@ from PIL import Image
 
 import fieldmark
 from fieldmark.data.table import Table
+from fieldmark.data.thumbnails import from_data_address
 from fieldmark.errors import BrokenImageError, ConfigError, DataError
 from fieldmark.explain import EvidenceReader, explain_picture, field_marks
-from fieldmark.explain.drawing import from_data_address
 from fieldmark.explain.explain import EXAMPLES
 from fieldmark.explanations import Explanation
 from fieldmark.models.recognizer import REST, Recognizer

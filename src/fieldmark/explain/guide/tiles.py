@@ -14,8 +14,8 @@ from PIL import Image
 from fieldmark.data.images import FittedImage, decode, fit_image, sample_source
 from fieldmark.errors import BrokenImageError
 from fieldmark.explain.guide.evidence import LabelledEvidence
-from fieldmark.explain.regions import box_in_picture
 from fieldmark.guide_results import PICTURES, Exemplar, PartBox, Tile
+from fieldmark.predict.regions import box_in_picture
 from fieldmark.records import Preprocessing
 
 #: Side of a tile in pixels.

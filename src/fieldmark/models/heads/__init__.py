@@ -2,7 +2,7 @@
 
 from fieldmark.models.heads.additive import AdditiveHead
 from fieldmark.models.heads.attention import AttentionHead
-from fieldmark.models.heads.contract import Head, HeadClass
+from fieldmark.models.heads.contract import Head, HeadClass, RowHead
 from fieldmark.models.heads.linear import LinearHead
 from fieldmark.models.heads.second_order import SecondOrderHead
 
@@ -14,4 +14,4 @@ HEADS: dict[str, HeadClass] = {
     "second_order": SecondOrderHead,
 }
 
-__all__ = ["HEADS", "AdditiveHead", "AttentionHead", "Head", "HeadClass", "LinearHead", "SecondOrderHead"]
+__all__ = ["HEADS", "AdditiveHead", "AttentionHead", "Head", "HeadClass", "LinearHead", "RowHead", "SecondOrderHead"]

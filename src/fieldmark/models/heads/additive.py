@@ -44,7 +44,26 @@ class AdditiveHead(nn.Module):
 
     def forward(self, vectors: Tensor, presence: Tensor) -> Tensor:
         """Turn vectors (B, K, C) and presence (B, K) into evidence (B, K, N) in log-odds."""
-        normed = self.norm(self.dropout(vectors).flatten(1)).view_as(vectors)  # (B, K, C)
+        normed = self._normed(self.dropout(vectors))  # (B, K, C)
         evidence = torch.einsum("bkc,knc->bkn", normed, self.weight) + self.bias.view(self.weight.shape[:2])
         shown: Tensor = self.part_dropout(presence)
         return evidence * shown.unsqueeze(-1)
+
+    def basis(self, vectors: Tensor, presence: Tensor) -> Tensor:
+        """Turn vectors (B, K, C) and presence (B, K) into what the rows are multiplied with: (B, K, C + 1)."""
+        normed = self._normed(vectors)
+        return torch.cat([normed, torch.ones_like(normed[..., :1])], -1) * presence.unsqueeze(-1)
+
+    def class_rows(self) -> Tensor:
+        """Return a copy of every class's weights and, last, its bias, of each part: (K, N, C + 1)."""
+        bias = self.bias.detach().view(self.weight.shape[:2])
+        return torch.cat([self.weight.detach(), bias.unsqueeze(-1)], -1)
+
+    def replace_rows(self, rows: Tensor) -> None:
+        """Put other weights and biases (K, M, C + 1) in place of these."""
+        self.bias = nn.Parameter(rows[..., -1].to(self.bias).flatten())
+        self.weight = nn.Parameter(rows[..., :-1].to(self.weight).contiguous())
+
+    def _normed(self, vectors: Tensor) -> Tensor:
+        normed: Tensor = self.norm(vectors.flatten(1)).view_as(vectors)
+        return normed

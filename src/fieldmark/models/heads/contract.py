@@ -1,7 +1,7 @@
 """What the rest of Fieldmark may ask of a head."""
 
 from collections.abc import Iterator
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -26,6 +26,27 @@ class Head(Protocol):
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """Yield what is trained."""
+        ...
+
+
+@runtime_checkable
+class RowHead(Head, Protocol):
+    """A head whose evidence of a class is one row of numbers a part, so that classes can be added and removed.
+
+    In evaluation mode the evidence ``[b, k, n]`` is ``basis(vectors, presence)[b, k] · class_rows()[k, n]``.
+    Every additive head is such a head.
+    """
+
+    def basis(self, vectors: Tensor, presence: Tensor) -> Tensor:
+        """Turn vectors (B, P, C) and presence (B, P) into what the rows are multiplied with: (B, P, D)."""
+        ...
+
+    def class_rows(self) -> Tensor:
+        """Return a copy of every class's row of each part: (P, N, D)."""
+        ...
+
+    def replace_rows(self, rows: Tensor) -> None:
+        """Put other rows (P, M, D) in place of these; the head then knows M classes."""
         ...
 
 

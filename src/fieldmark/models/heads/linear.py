@@ -41,3 +41,15 @@ class LinearHead(nn.Module):
         evidence = torch.einsum("bkc,knc->bkn", self.dropout(vectors), self.weight)
         shown: Tensor = self.part_dropout(presence)
         return evidence * shown.unsqueeze(-1)
+
+    def basis(self, vectors: Tensor, presence: Tensor) -> Tensor:
+        """Turn vectors (B, K, C) and presence (B, K) into what the rows are multiplied with: (B, K, C)."""
+        return vectors * presence.unsqueeze(-1)
+
+    def class_rows(self) -> Tensor:
+        """Return a copy of every class's weights: (K, N, C)."""
+        return self.weight.detach().clone()
+
+    def replace_rows(self, rows: Tensor) -> None:
+        """Put other weights (K, M, C) in place of these."""
+        self.weight = nn.Parameter(rows.to(self.weight).contiguous())
