@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from fieldmark.audit_results import FLAWS, AuditResult
+from fieldmark.audit_kinds import FLAWS
+from fieldmark.audit_results import AuditResult
 
 #: Why kinds that need embeddings were not looked for, with the cure.
 _NO_NETWORK = "no network was given: --weights FILE or --run RUN"
