@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format lint types slow clean
+.PHONY: help install demo test check format lint types slow docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,8 +36,11 @@ lint: $(INSTALLED) ## Check format, lint rules and import layers
 types: $(INSTALLED) ## Check the types
 	@$(BIN)/mypy
 
-clean: ## Remove caches and the demo's output; .venv stays
-	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis demo
+docs: $(INSTALLED) ## Render the documentation as a static site; writes ./site
+	@$(BIN)/python scripts/render_docs.py
+
+clean: ## Remove caches, the demo's output and the site; .venv stays
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis demo site
 
 # The stamp is written last: an install that was cut off starts again.
 $(INSTALLED): pyproject.toml constraints.txt

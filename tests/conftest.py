@@ -80,6 +80,19 @@ def deciding_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture(scope="session")
+def exported_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny run, exported as ONNX and for OpenVINO."""
+    from export_examples import write_pictures
+    from fieldmark.export import export
+
+    pictures = tmp_path_factory.mktemp("exported") / "pictures"
+    write_pictures(pictures)
+    for form in ("onnx", "openvino"):
+        export(tiny_run, form, data=pictures)
+    return tiny_run
+
+
+@pytest.fixture(scope="session")
 def _written_quadrant_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from part_stand_ins import register_quadrants, write_quadrant_run
 

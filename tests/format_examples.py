@@ -194,9 +194,40 @@ def make_saved(folder: Path) -> Path:
     return folder / "table.parquet"
 
 
+def sharded(folder: Path, form: str) -> Path:
+    from fieldmark.data.sharding import write_shards
+
+    source = folder.with_name("unsharded")
+    for seed in range(6):
+        paint(source / f"{seed}.png", seed)
+    columns = {
+        "path": [f"{seed}.png" for seed in range(6)],
+        "label": ["ant", "bee", None, "bee", "ant", "bee"],
+        "split": ["train", "train", None, "val", "test", "test"],
+        "lineage": [["bug", "ant"], ["fly", "bee"], None, ["fly", "bee"], ["bug", "ant"], ["fly", "bee"]],
+        "group": [None, "g", "g", None, None, None],
+        "box": [[0.5, 1.0, 2.0, 3.0], *[None] * 5],
+        "parts": [[{"name": "wing", "x": 1.5, "y": 2.0, "visible": True}], *[None] * 5],
+        "attributes": [None, [10.0, 90.0], *[None] * 4],
+    }
+    names = {"rank_names": ("kind", "class"), "part_names": ("wing",), "attribute_names": ("big", "small")}
+    write_shards(make_table(columns, source, reader="folders", **names), folder, form, shard_rows=4)
+    return folder
+
+
+def make_parquet_shards(folder: Path) -> Path:
+    return sharded(folder, "parquet")
+
+
+def make_webdataset(folder: Path) -> Path:
+    return sharded(folder, "webdataset")
+
+
 #: Reader name → what makes an example of its format below a folder, and returns the path to read.
 EXAMPLES: dict[str, Callable[[Path], Path]] = {
     "table": make_saved,
+    "parquet-shards": make_parquet_shards,
+    "webdataset": make_webdataset,
     "cub": make_cub,
     "grocery": make_grocery,
     "ham10000": make_ham10000,

@@ -10,17 +10,20 @@ if TYPE_CHECKING:
     from fieldmark.data.reading import read_table
     from fieldmark.data.table import Table
     from fieldmark.errors import FieldmarkError
-    from fieldmark.evaluation import evaluate, fit_decisions
+    from fieldmark.evaluation import compare_runs, evaluate, evaluate_seeds, fit_decisions
     from fieldmark.explain import field_marks
+    from fieldmark.export import export_onnx
     from fieldmark.field_guide import write_guide
     from fieldmark.gallery import add_class, neighbours, remove_class
     from fieldmark.predict import load_predictor
     from fieldmark.records import Prediction
     from fieldmark.report import write_report
+    from fieldmark.serve import create_app
     from fieldmark.synthetic import generate_birds
     from fieldmark.training.config import TrainConfig
     from fieldmark.training.pretrain import pretrain
     from fieldmark.training.pretrain_config import PretrainConfig
+    from fieldmark.training.seeds import train_seeds
     from fieldmark.training.train import train
 
 __version__ = "0.1.0"
@@ -32,7 +35,11 @@ __all__ = [
     "Table",
     "TrainConfig",
     "add_class",
+    "compare_runs",
+    "create_app",
     "evaluate",
+    "evaluate_seeds",
+    "export_onnx",
     "field_marks",
     "fit_decisions",
     "generate_birds",
@@ -42,6 +49,7 @@ __all__ = [
     "read_table",
     "remove_class",
     "train",
+    "train_seeds",
     "write_guide",
     "write_report",
 ]
@@ -54,7 +62,11 @@ _HOMES = {
     "Table": "fieldmark.data.table",
     "TrainConfig": "fieldmark.training.config",
     "add_class": "fieldmark.gallery",
+    "compare_runs": "fieldmark.evaluation",
+    "create_app": "fieldmark.serve",
     "evaluate": "fieldmark.evaluation",
+    "evaluate_seeds": "fieldmark.evaluation",
+    "export_onnx": "fieldmark.export",
     "field_marks": "fieldmark.explain",
     "fit_decisions": "fieldmark.evaluation",
     "generate_birds": "fieldmark.synthetic",
@@ -64,6 +76,7 @@ _HOMES = {
     "read_table": "fieldmark.data.reading",
     "remove_class": "fieldmark.gallery",
     "train": "fieldmark.training.train",
+    "train_seeds": "fieldmark.training.seeds",
     "write_guide": "fieldmark.field_guide",
     "write_report": "fieldmark.report",
 }

@@ -10,7 +10,8 @@ The tree::
     ├── ModelError            a network or its weights that can't be had
     ├── TrainingError         a training run that can't go on
     ├── BundleError           a run or bundle that can't be read
-    └── ExportError           a file of another library that can't be written, or gives other outputs
+    ├── ExportError           a file of another library that can't be written, or gives other outputs
+    └── ScaleError            a cluster that can't be had, or work on it that did not come out whole
 
 Every message says what is wrong; ``cure`` says what to do about it.
 """
@@ -66,6 +67,10 @@ class BundleError(FieldmarkError):
 
 class ExportError(FieldmarkError):
     """A file of another library that can't be written, or that gives other outputs."""
+
+
+class ScaleError(FieldmarkError):
+    """A cluster that can't be had, or work on it that did not come out whole."""
 
 
 #: Names that an error lists in full; of more than these it shows the nearest.

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from fieldmark.data.cache import CachedImages
 from fieldmark.data.table import SPLITS
 from fieldmark.errors import ConfigError, DataError, ModelError, unknown_name
-from fieldmark.evaluation.folders import replace_folder
 from fieldmark.explain import EvidenceReader, evidence_of_rows, load_images, load_reader
 from fieldmark.explain.guide import GuideSource, LabelledEvidence, PartPictures, build_guide
 from fieldmark.guide_results import DEFAULT_PAIRS, DEFAULT_TILES, GUIDE_FILE, GUIDE_FOLDER, MARK_SPLITS
 from fieldmark.models.bundle import BundleInfo
+from fieldmark.record_files import replace_folder
 from fieldmark.records import Progress
 from fieldmark.report.guide import write_guide_site
 from fieldmark.results import RESULT_FILE, EvalResult

@@ -1,7 +1,8 @@
-"""Frozen records as JSON text, with the number of their format, and back; and texts written at one go."""
+"""Frozen records as JSON text, with the number of their format, and back; texts and folders put in place at one go."""
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
@@ -107,3 +108,13 @@ def check_picture_address(value: str) -> None:
     """
     if value and not _PICTURE.fullmatch(value):
         raise ValueError("a picture in it is no JPEG or PNG picture")
+
+
+def replace_folder(partial: Path, folder: Path) -> None:
+    """Put a finished folder in the place of an older one."""
+    retired = folder.with_name(folder.name + ".retired")
+    shutil.rmtree(retired, ignore_errors=True)
+    if folder.exists():
+        folder.rename(retired)
+    partial.rename(folder)
+    shutil.rmtree(retired, ignore_errors=True)

@@ -16,6 +16,10 @@ FITS = ("pad", "stretch", "crop")
 NEUTRAL_FILL = (124, 116, 104)
 
 
+#: The kinds of occluders that robustness is measured with, and trained; ``augment.occluders`` draws them.
+OCCLUDER_NAMES = ("grey", "noise", "texture", "leaves", "superpixels")
+
+
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
     """How a decoded picture becomes the input of a network.
@@ -73,7 +77,7 @@ class Decision:
         known: whether the picture shows one of the classes, as far as can be told; ``False`` is "none that I know".
         novelty: how little the picture is like those of the known classes; above the rule's threshold, it is unknown.
         candidates: the conformal set, which holds the true class as often as the rule's coverage says; most probable
-            first.
+            first, never empty. The most probable class is missing where its pictures are usually surer than this one.
         rank: the deepest rank of the lineage that is certain enough; ``None`` where none is.
         name: what is certain at that rank, such as a genus; ``None`` where nothing is.
         confidence: probability of ``name``, in 0..1; ``None`` where nothing is certain.

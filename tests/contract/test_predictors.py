@@ -1,7 +1,9 @@
 """What every predictor must do; a new predictor is one more line in PREDICTORS."""
 
 import io
+import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from fieldmark.predict import Predictor, load_predictor
 #: Name → what loads a run with a batch size.
 PREDICTORS: dict[str, Callable[[Path, int], Predictor]] = {
     "torch": lambda run, batch_size: load_predictor(run, batch_size=batch_size),
+    "onnx": lambda run, batch_size: load_predictor(run, engine="onnx", batch_size=batch_size),
+    "openvino": lambda run, batch_size: load_predictor(run, engine="openvino", batch_size=batch_size),
 }
 
 #: Largest difference of a probability that float32 sums in another order may make.
@@ -22,8 +26,8 @@ TOLERANCE = 1e-5
 
 
 @pytest.fixture(params=PREDICTORS)
-def load(request: pytest.FixtureRequest, tiny_run: Path) -> Callable[[int], Predictor]:
-    return lambda batch_size: PREDICTORS[request.param](tiny_run, batch_size)
+def load(request: pytest.FixtureRequest, exported_run: Path) -> Callable[[int], Predictor]:
+    return lambda batch_size: PREDICTORS[request.param](exported_run, batch_size)
 
 
 def pictures(count: int) -> list[np.ndarray]:
@@ -150,6 +154,28 @@ def test_outputs_are_what_the_probabilities_and_the_evidence_are_made_from(load:
     assert [part.presence for part in row.evidence] == pytest.approx(found.presence[0], abs=1e-4)
 
 
+def test_every_predictor_says_what_torch_says(load: Callable[[int], Predictor], exported_run: Path) -> None:
+    images = [*pictures(9), encoded(pictures(1)[0], "JPEG"), b"broken"]
+    wanted, found = load_predictor(exported_run)(images), load(4)(images)
+    assert [row.label for row in found] == [row.label for row in wanted]
+    assert [(row.source, row.lineage, row.error) for row in found] == [
+        (row.source, row.lineage, row.error) for row in wanted
+    ]
+    for first, second in zip(found, wanted, strict=True):
+        assert dict(first.top) == pytest.approx(dict(second.top), abs=TOLERANCE)
+        assert [part.evidence for part in first.evidence] == pytest.approx(
+            [part.evidence for part in second.evidence], abs=1e-4
+        )
+
+
+def test_several_threads_may_ask_at_once(load: Callable[[int], Predictor]) -> None:
+    predictor, images = load(2), pictures(6)
+    wanted = [row.label for row in predictor(images)]
+    with ThreadPoolExecutor(4) as pool:
+        for rows in pool.map(predictor, [images] * 8):
+            assert [row.label for row in rows] == wanted
+
+
 def test_outputs_of_no_picture_are_refused(load: Callable[[int], Predictor]) -> None:
     with pytest.raises(DataError, match="no picture"):
         load(2).outputs(np.zeros((0, 48, 48, 3), np.uint8))
@@ -169,7 +195,8 @@ def test_what_can_hold_no_picture_is_refused(load: Callable[[int], Predictor], s
 
 
 @pytest.fixture(params=PREDICTORS)
-def load_deciding(request: pytest.FixtureRequest, deciding_run: Path) -> Callable[[int], Predictor]:
+def load_deciding(request: pytest.FixtureRequest, deciding_run: Path, exported_run: Path) -> Callable[[int], Predictor]:
+    shutil.copytree(exported_run / "export", deciding_run / "export", dirs_exist_ok=True)  # of the same weights
     return lambda batch_size: PREDICTORS[request.param](deciding_run, batch_size)
 
 
@@ -195,7 +222,9 @@ def test_decisions_are_what_the_rule_makes_of_the_outputs(load_deciding: Callabl
     for row, probabilities in zip(decisions, predictor.calibrated(found.logits), strict=True):
         assert row is not None
         assert row.known == (row.novelty <= predictor.rule.novelty_threshold)
-        assert predictor.info.classes[probabilities.argmax()] == row.candidates[0]
+        order = [predictor.info.classes[index] for index in np.argsort(-probabilities, kind="stable")]
+        assert row.candidates
+        assert [name for name in order if name in row.candidates] == list(row.candidates)
         assert (row.flagged == ("ant",)) == (probabilities[0] >= 0.2)
 
 

@@ -14,6 +14,7 @@ from fieldmark.decide.conformal import (
     cluster_thresholds,
     conformal_quantile,
     fewest_rows,
+    interpolated_thresholds,
     lac_scores,
     raps_scores,
 )
@@ -109,6 +110,18 @@ def test_a_class_with_too_few_rows_shares_the_threshold_of_all() -> None:
     found = class_thresholds(own, truth, 3, 0.9)
     assert found[1] == found[2] == conformal_quantile(own, 0.9)
     assert found[0] == conformal_quantile(own[:100], 0.9)
+
+
+def test_interpolated_thresholds_go_from_that_of_all_to_that_of_the_class() -> None:
+    """A hard class with many rows is covered by itself; one with few rows has the threshold of all."""
+    generator = np.random.default_rng(0)
+    truth = np.repeat([0, 1, 2, 3], [2000, 2000, 50, 8])
+    own = generator.random(len(truth)) + 2.0 * (truth > 0)
+    of_all, of_each = conformal_quantile(own, 0.9), class_thresholds(own, truth, 4, 0.9)
+    found = interpolated_thresholds(own, truth, 4, 0.9)
+    assert found[0] == pytest.approx(of_each[0], abs=0.06)
+    assert found[2] == pytest.approx((of_each[2] + of_all) / 2)
+    assert found[3] == pytest.approx(of_all)
 
 
 def test_clusters_of_classes_share_a_threshold() -> None:

@@ -20,7 +20,11 @@ PUBLIC_NAMES = [
     "Table",
     "TrainConfig",
     "add_class",
+    "compare_runs",
+    "create_app",
     "evaluate",
+    "evaluate_seeds",
+    "export_onnx",
     "field_marks",
     "fit_decisions",
     "generate_birds",
@@ -30,6 +34,7 @@ PUBLIC_NAMES = [
     "read_table",
     "remove_class",
     "train",
+    "train_seeds",
     "write_guide",
     "write_report",
 ]
@@ -47,6 +52,13 @@ HEAVY = {
     "datasets",
     "tensorboard",
     "jinja2",
+    "ray",
+    "fastapi",
+    "onnx",
+    "onnxruntime",
+    "openvino",
+    "prometheus_client",
+    "uvicorn",
 }
 
 

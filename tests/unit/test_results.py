@@ -8,7 +8,16 @@ import pytest
 
 from fieldmark.errors import DataError
 from fieldmark.records import BrokenRow, Interval, Leak
-from fieldmark.results import ClassResult, ConfusedPair, EvalResult, LeakPair, Picture, finite
+from fieldmark.results import (
+    ClassResult,
+    ConfusedPair,
+    EvalResult,
+    LeakPair,
+    LeastRisk,
+    MistakeSeverity,
+    Picture,
+    finite,
+)
 
 
 def result() -> EvalResult:
@@ -50,6 +59,15 @@ def test_what_is_saved_is_what_is_read(tmp_path: Path) -> None:
     assert found == result()
     assert list(found.accuracy_by_rank) == ["order", "family", "class"]
     assert [entry.name for entry in tmp_path.iterdir()] == ["evaluation.json"]
+
+
+def test_severity_is_kept_and_older_files_without_it_are_read() -> None:
+    severity = MistakeSeverity(3, None, 0.0, 1.5, LeastRisk(1.0, None, 0.0))
+    found = replace(result(), severity=severity)
+    assert EvalResult.from_json(found.to_json()) == found
+    older = json.loads(found.to_json())
+    del older["severity"]
+    assert EvalResult.from_json(json.dumps(older)) == result()
 
 
 def test_keys_are_sorted() -> None:

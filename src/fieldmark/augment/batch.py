@@ -3,10 +3,14 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from fieldmark.augment.lighting import relight
+from fieldmark.augment.occlusion import Occlusion
 
 #: A crop's aspect ratio is drawn between 1 / _ASPECT and _ASPECT, log-uniformly.
 _ASPECT = 1.15
@@ -29,9 +33,24 @@ def normalise(pixels: Tensor, mean: Sequence[float], std: Sequence[float]) -> Te
     return x.mul_(scale).add_(shift).permute(0, 3, 1, 2)
 
 
+class Drawn(NamedTuple):
+    """An augmented batch, and what was done to it.
+
+    Attributes:
+        pictures: normalised float32 pictures (B, 3, R, R).
+        theta: affine maps (B, 2, 3) from their coordinates to those of the pictures before, both in -1..1
+            (``torch.nn.functional.affine_grid`` without aligned corners). ``move_keypoints`` takes them.
+        covered: (B, R, R), what of them is hidden behind an occluder; ``None`` where none is drawn.
+    """
+
+    pictures: Tensor
+    theta: Tensor
+    covered: Tensor | None
+
+
 @dataclass(frozen=True, slots=True)
 class BatchAugment:
-    """Random crop, mirror, rotation and colour of a batch.
+    """Random crop, mirror, rotation, colour, occlusion and light of a batch.
 
     Attributes:
         resolution: side in pixels of the result.
@@ -41,6 +60,9 @@ class BatchAugment:
         crop_scale: smallest area of a crop, as a share of the picture, in (0, 1].
         rotation: largest rotation either way, in degrees.
         color: largest relative change of brightness, contrast and saturation, in [0, 1).
+        occlusion: what covers places of some pictures; ``None`` covers none.
+        lighting: strength of other gammas, shadows and colour temperatures (``relight``), in 0..1, of the pictures that
+            nothing covers.
     """
 
     resolution: int
@@ -50,6 +72,8 @@ class BatchAugment:
     crop_scale: float = 1.0
     rotation: float = 0.0
     color: float = 0.0
+    occlusion: Occlusion | None = None
+    lighting: float = 0.0
 
     def __call__(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
         """Augment a batch.
@@ -61,18 +85,14 @@ class BatchAugment:
         Returns:
             Normalised float32 pictures (B, 3, resolution, resolution).
         """
-        return self.drawn(pixels, generator)[0]
+        return self.drawn(pixels, generator).pictures
 
-    def drawn(self, pixels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Augment a batch, and tell which geometry was drawn; the pictures are those of ``__call__``.
+    def drawn(self, pixels: Tensor, generator: torch.Generator) -> Drawn:
+        """Augment a batch, and tell what was done to it; the pictures are those of ``__call__``.
 
         Args:
             pixels: uint8 RGB pictures (B, S, S, 3).
             generator: source of all chance.
-
-        Returns:
-            The pictures, and affine maps (B, 2, 3) from their coordinates to those of ``pixels``, both in -1..1
-            (``torch.nn.functional.affine_grid`` without aligned corners). ``move_keypoints`` takes them.
         """
         # Planes one after the other: resampling runs twice as fast so; the bytes are the cheapest to move.
         x = pixels.permute(0, 3, 1, 2).contiguous().to(torch.float32).div_(255)
@@ -85,9 +105,16 @@ class BatchAugment:
         x = functional.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
         if self.color:
             x = self._recolor(x, generator)
+        covered = None
+        if self.occlusion is not None:
+            x, covered = self.occlusion(x, generator)
+        if self.lighting:
+            lit = relight(x, self.lighting, generator)
+            # one corruption a picture: both at once leave too little to learn fine marks from
+            x = lit if covered is None else torch.where(covered.flatten(1).any(1).view(-1, 1, 1, 1), x, lit)
         scale = x.new_tensor([1 / s for s in self.std]).view(1, 3, 1, 1)
         shift = x.new_tensor([-m / s for m, s in zip(self.mean, self.std, strict=True)]).view(1, 3, 1, 1)
-        return x.mul_(scale).add_(shift).contiguous(memory_format=torch.channels_last), theta
+        return Drawn(x.mul_(scale).add_(shift).contiguous(memory_format=torch.channels_last), theta, covered)
 
     def _geometry(self, batch: int, generator: torch.Generator) -> Tensor:
         """Draw affine maps (B, 2, 3) from the result's coordinates to the picture's, both in -1..1."""

@@ -27,6 +27,22 @@ def side_partners(names: Sequence[str]) -> tuple[int, ...]:
     return tuple(places.get(name, place) for place, name in enumerate(mirrored))
 
 
+def uncovered(positions: Tensor, visible: Tensor, covered: Tensor) -> Tensor:
+    """Say which keypoints are still seen when something stands in front of the picture.
+
+    Args:
+        positions: x and y (B, K, 2) in 0..1 of the picture.
+        visible: (B, K), whether each would be seen.
+        covered: (B, R, R), what of the picture is hidden.
+
+    Returns:
+        (B, K): those of ``visible`` that aren't hidden.
+    """
+    side = covered.shape[-1]
+    column, row = (positions * side).long().clamp(0, side - 1).unbind(2)  # (B, K) each
+    return visible & ~covered.flatten(1).gather(1, row * side + column)
+
+
 def move_keypoints(positions: Tensor, visible: Tensor, theta: Tensor, partners: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Find where keypoints of pictures lie in their augmented versions.
 

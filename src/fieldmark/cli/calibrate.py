@@ -38,7 +38,7 @@ def calibrate(
 
     Fitted on the validation rows, which no weight was learned from, and kept in the run's bundle; `train` has done it
     with the defaults. The test rows are not read. With --folds 5 the run is trained five times more, and all training
-    rows serve.
+    rows serve; pictures of one series must then share a group.
 
     Examples:
       fieldmark calibrate runs/first

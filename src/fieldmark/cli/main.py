@@ -10,12 +10,15 @@ from typer.core import TyperGroup
 
 from fieldmark.cli.add_class import add_class
 from fieldmark.cli.calibrate import calibrate
+from fieldmark.cli.compare import compare
 from fieldmark.cli.data_cache import data_cache
 from fieldmark.cli.data_check import data_check
+from fieldmark.cli.data_shard import data_shard
 from fieldmark.cli.demo import demo
 from fieldmark.cli.evaluate import evaluate
 from fieldmark.cli.explain import explain
 from fieldmark.cli.export import export
+from fieldmark.cli.feedback import feedback
 from fieldmark.cli.guide import guide
 from fieldmark.cli.name_part import name_part
 from fieldmark.cli.neighbours import neighbours
@@ -23,6 +26,10 @@ from fieldmark.cli.predict import predict
 from fieldmark.cli.pretrain import pretrain
 from fieldmark.cli.remove_class import remove_class
 from fieldmark.cli.report import report
+from fieldmark.cli.scale_predict import scale_predict
+from fieldmark.cli.scale_serve import scale_serve
+from fieldmark.cli.serve import serve
+from fieldmark.cli.serve_key import serve_key
 from fieldmark.cli.terminal import Quiet, printable
 from fieldmark.cli.train import train
 from fieldmark.errors import FieldmarkError
@@ -46,6 +53,7 @@ _SYSTEM_FAULTS = {
 
 #: Command → how what was stopped goes on.
 _GOES_ON = {
+    "predict": "What went to a file (--out, csv or parquet) goes on with the same command and --resume.",
     "pretrain": "It goes on from the last epoch with the same command and --resume.",
     "train": "It goes on from the last epoch with the same command and --resume.",
     "demo": "It goes on with the same command.",
@@ -79,15 +87,25 @@ def _complain(message: str, cure: str) -> None:
 def _print_version(wanted: bool) -> None:
     if not wanted:
         return
-    import importlib.metadata
-
     import fieldmark
 
-    torch_version = importlib.metadata.version("torch")  # of the installed package: importing it takes seconds
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     threads = os.environ.get("OMP_NUM_THREADS", available)
-    typer.echo(f"fieldmark {fieldmark.__version__}, torch {torch_version}, {threads} threads")
+    typer.echo(
+        f"fieldmark {fieldmark.__version__}, torch {_installed('torch')}, onnxruntime {_installed('onnxruntime')}, "
+        f"{threads} threads"
+    )
     raise typer.Exit
+
+
+def _installed(library: str) -> str:
+    """Return the version of an installed library, without importing it, which may take seconds."""
+    import importlib.metadata
+
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
 
 
 app = typer.Typer(
@@ -98,7 +116,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-data = typer.Typer(no_args_is_help=True, help="Look at data sets and at the cache of decoded pictures.")
+data = typer.Typer(no_args_is_help=True, help="Look at data sets and at the cache of decoded pictures, write shards.")
+scale = typer.Typer(no_args_is_help=True, help="Work on many processes or machines.")
 
 
 def _help_of(command: "Callable[..., None]") -> str:
@@ -120,6 +139,7 @@ def _fieldmark(
       fieldmark train photos/ --out runs/first --time-limit 30m
       fieldmark predict runs/first new/*.jpg --format csv > names.csv
       fieldmark explain runs/first new/bird.jpg
+      fieldmark serve runs/first
     """
 
 
@@ -129,6 +149,7 @@ _COMMANDS: "tuple[tuple[typer.Typer, str, Callable[..., None]], ...]" = (
     (app, "train", train),
     (app, "calibrate", calibrate),
     (app, "evaluate", evaluate),
+    (app, "compare", compare),
     (app, "predict", predict),
     (app, "explain", explain),
     (app, "neighbours", neighbours),
@@ -138,13 +159,20 @@ _COMMANDS: "tuple[tuple[typer.Typer, str, Callable[..., None]], ...]" = (
     (app, "guide", guide),
     (app, "name-part", name_part),
     (app, "export", export),
+    (app, "serve", serve),
+    (app, "serve-key", serve_key),
+    (app, "feedback", feedback),
     (data, "check", data_check),
     (data, "cache", data_cache),
+    (data, "shard", data_shard),
+    (scale, "predict", scale_predict),
+    (scale, "serve", scale_serve),
 )
 for _group, _name, _command in _COMMANDS:
     _group.command(_name, help=_help_of(_command))(_command)
 app.callback(help=_help_of(_fieldmark))(_fieldmark)
 app.add_typer(data, name="data")
+app.add_typer(scale, name="scale")
 
 
 def main() -> None:

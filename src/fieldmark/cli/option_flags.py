@@ -29,6 +29,7 @@ _WRITTEN = {
     "feature_std": ("--feature-std", "R,G,B"),
     "hidden_sizes": ("--hidden-sizes", "128,64"),
     "widths": ("--widths", "32,64,128"),
+    "occluders": ("--occluders", "grey,leaves"),
     "weights": ("--weights", "none|hub|FILE"),
     "init": ("--init", "none|RUN|FILE"),
     "time_limit": ("--time-limit", "30m"),
@@ -167,6 +168,7 @@ _READERS: dict[str, Callable[[FlagValue], object]] = {
     "feature_std": read_channels,
     "hidden_sizes": _read_sizes,
     "widths": _read_sizes,
+    "occluders": lambda value: tuple(name.strip() for name in str(value).split(",") if name.strip()),
     "time_limit": lambda value: read_duration(str(value)),
 }
 
@@ -195,6 +197,7 @@ def _shown(default: object) -> str:
     if default is None or default is dataclasses.MISSING:
         return ""
     shown = ("yes" if default else "no") if isinstance(default, bool) else default
+    shown = ",".join(map(str, shown)) if isinstance(shown, tuple) else shown
     return f"  [default: {shown}]"
 
 

@@ -16,6 +16,7 @@ class PredictionFormat(StrEnum):
     TABLE = "table"
     CSV = "csv"
     JSON = "json"
+    PARQUET = "parquet"
 
 
 def predict(
@@ -27,6 +28,12 @@ def predict(
         Path | None, typer.Option(help="File to write to.", show_default="standard output", dir_okay=False)
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Classes to list for each picture.")] = 5,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the file that an interrupted command left (csv, parquet).")
+    ] = False,
+    engine: Annotated[
+        str, typer.Option(help="What runs the network: torch, or onnx, int8 or openvino, exported before.")
+    ] = "torch",
     device: Annotated[str, typer.Option(help="Where the network runs: cpu, cuda ...")] = "cpu",
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures that go through the network at once.")] = 32,
     quiet: Quiet = False,
@@ -39,23 +46,37 @@ def predict(
     A picture that can't be read is a row with its reason; the exit code is then 1. Folders are searched for pictures
     at any depth; a file named by itself is always tried.
 
+    A file of --format csv or parquet appears when all are named. Stopped before, the same command with --resume names
+    only the others. `fieldmark export` makes what the engine onnx runs: the same decisions, faster, without torch.
+
     Examples:
       fieldmark predict runs/first bird.jpg
       fieldmark predict runs/first photos/ --format csv --out names.csv
+      fieldmark predict runs/first photos/ --engine onnx --format parquet --out names.parquet --resume
       fieldmark predict runs/first 'photos/**/*.png' --format json | jq '.[].label'
     """
     terminal = open_terminal(context, quiet)
 
-    from fieldmark.cli.prediction_output import opened, write_predictions
+    from fieldmark.cli.prediction_output import goes_to_file, opened, write_predictions
     from fieldmark.predict import expand_sources, load_predictor
 
+    form = output.value
+    to_file = goes_to_file(form, out, resume=resume)
     sources = expand_sources(paths)
-    predictor = load_predictor(run, device=device, batch_size=batch_size, top=top)
+    predictor = load_predictor(run, engine=engine, device=device, batch_size=batch_size, top=top)
     shows_itself = out is None and sys.stdout.isatty()  # the rows are the progress; a bar would tear them
-    with opened(out) as stream, terminal.progress("Predicting", hidden=shows_itself) as progress:
-        broken = write_predictions(
-            predictor.predict_stream(sources), len(sources), predictor.info, output.value, top, stream, progress
-        )
+    with terminal.progress("Predicting", hidden=shows_itself) as progress:
+        if to_file and out is not None:
+            from fieldmark.predict.result_file import predict_to_file
+
+            broken = predict_to_file(
+                predictor, run, sources, out, form, engine=engine, top=top, resume=resume, progress=progress
+            )
+        else:
+            with opened(out) as stream:
+                broken = write_predictions(
+                    predictor.predict_stream(sources), len(sources), predictor.info, form, top, stream, progress
+                )
     if broken:
         terminal.warn(f"{len(broken):,} of {len(sources):,} pictures could not be read:")
         for row in broken:

@@ -1,6 +1,5 @@
 """Predictions as a table, as CSV or as JSON, written row by row as they come."""
 
-import csv
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from fieldmark.cli.terminal import printable
+from fieldmark.errors import ConfigError
 from fieldmark.predict.sources import displayable
 from fieldmark.records import BrokenRow, Decision, Prediction, Progress
 
@@ -25,11 +25,8 @@ _BROKEN = "(broken)"
 #: Candidates that a line of a table lists; the others are counted.
 _CANDIDATES = 3
 
-#: What a CSV file tells of decisions, behind all other columns; empty where the bundle has no rule.
-_DECISION_COLUMNS = ("answer", "known", "novelty", "candidates", "rank", "name", "confidence", "flagged")
-
-#: Between the names in one cell of a CSV file.
-_BETWEEN = " | "
+#: Formats whose files can be gone on with, and those that only files can hold.
+_RESUMABLE, _FILES_ONLY = ("csv", "parquet"), ("parquet",)
 
 
 @contextmanager
@@ -43,6 +40,26 @@ def opened(path: Path | None) -> Iterator[TextIO]:
     with partial.open("w", encoding="utf-8", newline="") as stream:
         yield stream
     partial.replace(path)
+
+
+def goes_to_file(form: str, out: Path | None, *, resume: bool) -> bool:
+    """Say whether predictions go to a file that can be gone on with.
+
+    Args:
+        form: the format.
+        out: the file; ``None`` for standard output.
+        resume: whether it is to be gone on with.
+
+    Raises:
+        ConfigError: the format needs a file and there is none, or there is nothing that could be gone on with.
+    """
+    if out is None and form in _FILES_ONLY:
+        raise ConfigError(f"The format {form} can't go to standard output.", "Name a file with --out.")
+    if resume and (out is None or form not in _RESUMABLE):
+        raise ConfigError(
+            "Only rows in a file can be gone on with.", f"Use --out with --format {' or '.join(_RESUMABLE)}."
+        )
+    return out is not None and form in _RESUMABLE
 
 
 def write_predictions(
@@ -109,35 +126,13 @@ def _in_words(row: Prediction, decision: Decision) -> str:
 
 
 def _write_csv(predictions: Iterable[Prediction], info: "BundleInfo", top: int, stream: TextIO) -> None:
-    ranks = list(info.rank_names[:-1])
-    others = [column for place in range(2, top + 1) for column in (f"label_{place}", f"probability_{place}")]
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["source", "label", "probability", *ranks, *others, "error", *_DECISION_COLUMNS])
+    from fieldmark.predict.result_file import csv_head, csv_row
+    from fieldmark.predict.table_rows import columns_of
+
+    columns = columns_of(info, top)
+    stream.write(csv_head(columns))
     for row in predictions:
-        coarse = list(row.lineage[:-1]) if len(row.lineage) == len(ranks) + 1 else [""] * len(ranks)
-        behind = [cell for name, value in row.top[1:top] for cell in (name, f"{value:.6f}")]
-        behind += [""] * (len(others) - len(behind))
-        probability = "" if row.probability is None else f"{row.probability:.6f}"
-        error = displayable(row.error or "")
-        cells = [displayable(row.source), row.label or "", probability, *coarse, *behind, error]
-        writer.writerow([*cells, *_decision_cells(row)])
-
-
-def _decision_cells(row: Prediction) -> list[str]:
-    """Return what stands in ``_DECISION_COLUMNS``; nothing where there is no decision."""
-    decision = row.decision
-    if decision is None:
-        return [""] * len(_DECISION_COLUMNS)
-    return [
-        row.answer or "",
-        "yes" if decision.known else "no",
-        f"{decision.novelty:.6g}",
-        _BETWEEN.join(decision.candidates),
-        decision.rank or "",
-        decision.name or "",
-        "" if decision.confidence is None else f"{decision.confidence:.6f}",
-        _BETWEEN.join(decision.flagged),
-    ]
+        stream.write(csv_row(columns, row))
 
 
 def _write_json(predictions: Iterable[Prediction], info: "BundleInfo", top: int, stream: TextIO) -> None:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fieldmark.cli.evaluation_output import counted
 from fieldmark.cli.option_flags import read_channels, read_options
 from fieldmark.cli.progress import in_words
-from fieldmark.cli.stages import counted, quieten_lightning
+from fieldmark.cli.stages import quieten_lightning
 from fieldmark.cli.terminal import Terminal, percent
 
 if TYPE_CHECKING:

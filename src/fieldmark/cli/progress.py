@@ -18,7 +18,7 @@ class Bars(Protocol):
     """Shows how far pieces of work are; used as a context."""
 
     def update(self, name: str, done: int, total: int, extra: str = "") -> None:
-        """``done`` of ``total`` items of the work called ``name`` are over."""
+        """``done`` of ``total`` items of the work ``name`` are over; fewer than before is such work begun anew."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -54,10 +54,14 @@ class LineBars:
         self._console = console
         self._begun: dict[str, tuple[float, int]] = {}
         self._next: dict[str, float] = {}
+        self._done: dict[str, int] = {}
 
     def update(self, name: str, done: int, total: int, extra: str = "") -> None:
         """Print a line, unless one was printed just now or the work has hardly begun."""
         now = time.monotonic()
+        if done < self._done.get(name, 0):
+            self._begun[name] = (now, done)
+        self._done[name] = done
         begun, first = self._begun.setdefault(name, (now, done))
         due = self._next.setdefault(name, begun + _FIRST_LINE)
         if now < due:
@@ -95,11 +99,15 @@ class RichBars:
             redirect_stdout=False,  # results would end up on stderr
         )
         self._tasks: dict[str, TaskID] = {}
+        self._done: dict[str, int] = {}
 
     def update(self, name: str, done: int, total: int, extra: str = "") -> None:
         """Move the bar called ``name``."""
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(name, total=total, completed=done, extra=extra)
+        elif done < self._done[name]:
+            self._progress.reset(self._tasks[name], total=total, completed=done)
+        self._done[name] = done
         self._progress.update(self._tasks[name], completed=done, total=total, extra=extra)
 
     def __enter__(self) -> Self:

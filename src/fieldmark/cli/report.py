@@ -13,7 +13,7 @@ def report(
     run: Annotated[Path, typer.Argument(help="The folder of a run that was evaluated.")],
     quiet: Quiet = False,
 ) -> None:
-    """Write the report of a training or a pretraining again and print its path.
+    """Write the report of a training, of several seeds or of a pretraining again and print its path.
 
     Examples:
       fieldmark report runs/first
@@ -21,7 +21,9 @@ def report(
     terminal = open_terminal(context, quiet)
 
     from fieldmark.pretraining_results import RESULT_FILE
-    from fieldmark.report import write_pretraining_report, write_report
+    from fieldmark.report import write_pretraining_report, write_report, write_seeds_report
+    from fieldmark.seed_results import SEEDS_FILE
 
-    write = write_pretraining_report if (run / RESULT_FILE).is_file() else write_report
+    special = {RESULT_FILE: write_pretraining_report, SEEDS_FILE: write_seeds_report}
+    write = next((writer for file, writer in special.items() if (run / file).is_file()), write_report)
     terminal.result(str(write(run)))

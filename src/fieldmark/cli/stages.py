@@ -1,11 +1,11 @@
-"""What several commands do: train, evaluate, report, print."""
+"""What several commands do: train, evaluate, report."""
 
 import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fieldmark.cli.decision_output import decision_rows
+from fieldmark.cli.evaluation_output import seeds_lines, summary_line
 from fieldmark.cli.progress import in_words
 from fieldmark.cli.terminal import Terminal, percent
 from fieldmark.errors import ConfigError
@@ -13,13 +13,11 @@ from fieldmark.errors import ConfigError
 if TYPE_CHECKING:
     from fieldmark.records import Progress
     from fieldmark.results import EvalResult
+    from fieldmark.seed_results import SeedsResult
     from fieldmark.training.config import TrainConfig
 
 #: Splits to evaluate after training, the best first.
 _EVALUATED = ("test", "val")
-
-#: Confused pairs that a table shows.
-_PAIRS = 5
 
 
 def is_first_process() -> bool:
@@ -73,23 +71,88 @@ def calibrate_run(terminal: Terminal, run: Path, *, cache: Path) -> None:
         fit_decisions(run, cache=cache, progress=progress)
 
 
+def train_seeds_run(
+    terminal: Terminal,
+    data: Path,
+    out: Path,
+    config: "TrainConfig",
+    *,
+    seeds: int,
+    cache: Path,
+    reader: str | None = None,
+    resume: bool = False,
+) -> None:
+    """Train several seeds, showing the progress, and tell what they came to; arguments are those of ``train_seeds``."""
+    from fieldmark.cli.observer import RichObserver
+    from fieldmark.training.seeds import train_seeds
+
+    quieten_lightning()
+    with RichObserver(terminal) as observer:
+        runs = train_seeds(data, out, config, seeds=seeds, cache=cache, reader=reader, resume=resume, observer=observer)
+    for run in runs:
+        if run.result is not None:
+            accuracy = "" if run.result.val_top1 is None else f", validation accuracy {percent(run.result.val_top1)}"
+            terminal.note(f"Seed {run.seed} trained in {in_words(run.result.seconds)}{accuracy}: {run.run}")
+    if is_first_process():
+        for run in runs:
+            calibrate_run(terminal, run.run, cache=cache)
+
+
 def evaluate_run(terminal: Terminal, run: Path, *, cache: Path) -> None:
     """Evaluate a fresh run on its own data, write its report and print both; nothing where no row can be evaluated."""
-    from fieldmark.data.table import Table
     from fieldmark.evaluation import evaluate
     from fieldmark.report import write_report
-    from fieldmark.training.run_folder import TABLE_FILE
 
-    labelled = Table.load(run / TABLE_FILE).labelled().counts()
-    split = next((name for name in _EVALUATED if labelled.get(name)), None)
+    split = _evaluated_split(terminal, run)
     if split is None:
-        terminal.warn("There are no labelled rows in split test or val, so nothing was evaluated.")
         return
     with terminal.progress(f"Evaluating split {split}") as progress:
         result = evaluate(run, split=split, cache=cache, progress=progress)
     report = write_report(run)
     terminal.result(summary_line(result))
     terminal.result(f"Report: {report}")
+
+
+def evaluate_seeds_run(terminal: Terminal, folder: Path, *, cache: Path) -> None:
+    """Evaluate fresh seeds on their own data, write their reports and print mean, spread and which bundle to use."""
+    from fieldmark.training.run_folder import seed_folders
+
+    split = _evaluated_split(terminal, seed_folders(folder)[0])
+    if split is None:
+        return
+    result = evaluate_seeds_as(terminal, folder, None, None, split=split, cache=cache)
+    for line in seeds_lines(result, folder):
+        terminal.result(line)
+    terminal.result(f"Report: {folder / 'report.html'}")
+
+
+def _evaluated_split(terminal: Terminal, run: Path) -> str | None:
+    """Return the split to evaluate a fresh run on; ``None``, with a warning, where no row can be evaluated."""
+    from fieldmark.data.table import Table
+    from fieldmark.training.run_folder import TABLE_FILE
+
+    labelled = Table.load(run / TABLE_FILE).labelled().counts()
+    split = next((name for name in _EVALUATED if labelled.get(name)), None)
+    if split is None:
+        terminal.warn("There are no labelled rows in split test or val, so nothing was evaluated.")
+    return split
+
+
+def evaluate_seeds_as(
+    terminal: Terminal, folder: Path, data: Path | None, reader: str | None, *, split: str, cache: Path
+) -> "SeedsResult":
+    """Evaluate every seed in a folder and write the report of each and of all."""
+    from fieldmark.evaluation import evaluate_seeds
+    from fieldmark.report import write_report, write_seeds_report
+
+    if reader is not None and data is None:
+        raise ConfigError("--reader needs PATH.", "Name the data that it should read.")
+    with terminal.progress(f"Evaluating split {split}, seed by seed") as progress:
+        result = evaluate_seeds(folder, data, split=split, cache=cache, reader=reader, progress=progress)
+    for run in result.runs:
+        write_report(folder / run)
+    write_seeds_report(folder)
+    return result
 
 
 def evaluate_as(
@@ -107,53 +170,3 @@ def evaluate_as(
 
     table = read_table(data, reader=reader)
     return evaluate_predictor(load_predictor(run), table, run, split=split, cache=cache, progress=progress)
-
-
-def summary_line(result: "EvalResult") -> str:
-    """Return accuracy with the number of leaks beside it, as one line."""
-    top1 = result.intervals.get("top1")
-    interval = f" (95 % interval {percent(top1.low)} to {percent(top1.high)})" if top1 else ""
-    return (
-        f"Accuracy on {result.n:,} pictures of split {result.split}: {percent(result.top1)}{interval}, "
-        f"{counted(len(result.leaks), 'leak')} between splits"
-    )
-
-
-def print_evaluation(terminal: Terminal, result: "EvalResult") -> None:
-    """Print an evaluation as tables."""
-    rows = [[f"top-1, split {result.split}", percent(result.top1), _interval(result, "top1")]]
-    if result.top1_without_leaks is not None and result.leaks:
-        rows.append(["top-1 without leaks", percent(result.top1_without_leaks), ""])
-    rows.append(["top-5", percent(result.top5), ""])
-    rows.append(["macro recall", percent(result.macro_recall), _interval(result, "macro_recall")])
-    if len(result.accuracy_by_rank) > 1:
-        rows.extend([f"rank {rank}", percent(value), ""] for rank, value in result.accuracy_by_rank.items())
-    rows.append(["calibration error", percent(result.ece), ""])
-    rows.append(["pictures", f"{result.n:,}", ""])
-    rows.append(["leaks between splits", f"{len(result.leaks):,}", ""])
-    rows.append(["broken pictures", f"{len(result.broken):,}", ""])
-    terminal.table(["measure", "value", "95 % interval"], rows)
-    if result.decisions is not None:
-        columns = ["decisions", "value", "promised"]
-        terminal.table(columns, decision_rows(result.decisions), title="What may be relied on")
-    if result.pairs:
-        pairs = [
-            [pair.first, pair.second, str(pair.first_as_second), str(pair.second_as_first), percent(pair.rate)]
-            for pair in result.pairs[:_PAIRS]
-        ]
-        columns = ["class", "other class", "taken for other", "other taken for it", "share"]
-        terminal.table(columns, pairs, title="Most confused pairs")
-    for row in result.broken:
-        terminal.warn(f"Left out: {row.path}: {row.reason}")
-    for warning in result.warnings:
-        terminal.warn(f"Note: {warning}")
-
-
-def _interval(result: "EvalResult", name: str) -> str:
-    found = result.intervals.get(name)
-    return f"{percent(found.low)} to {percent(found.high)}" if found else ""
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number of things in words, such as ``"1 epoch"`` or ``"2,000 epochs"``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

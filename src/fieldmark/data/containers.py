@@ -1,4 +1,4 @@
-"""Pictures that lie inside a file of many: MNIST's IDX files and Arrow files of Hugging Face datasets.
+"""Pictures that lie inside a file of many: MNIST's IDX files, Arrow files of Hugging Face datasets, and shards.
 
 A table names such a picture ``file#index``.
 """
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from fieldmark.data import shard_files
 from fieldmark.errors import BrokenImageError, DataError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _IDX_ENDINGS = ("-ubyte", "-ubyte.gz")
 _ARROW_ENDING = ".arrow"
+_ENDINGS = (*_IDX_ENDINGS, _ARROW_ENDING, shard_files.TAR, shard_files.PARQUET)
 
 #: IDX's code for unsigned bytes.
 _IDX_UINT8 = 0x08
@@ -35,7 +37,7 @@ _OPENING = threading.Lock()
 def is_member(path: str) -> bool:
     """Tell whether a table's path names a picture inside a file of many."""
     file, mark, index = path.rpartition("#")
-    return bool(mark) and index.isascii() and index.isdigit() and file.endswith((*_IDX_ENDINGS, _ARROW_ENDING))
+    return bool(mark) and index.isascii() and index.isdigit() and file.endswith(_ENDINGS)
 
 
 def file_of(path: str) -> str:
@@ -61,6 +63,10 @@ def read_member(root: Path, path: str) -> bytes:
             with _OPENING:
                 table = _arrow_table(file, stamp)
             return _arrow_bytes(table, int(index))
+        if name.endswith(shard_files.TAR):
+            return shard_files.read_tar_picture(file, stamp, int(index))
+        if name.endswith(shard_files.PARQUET):
+            return shard_files.read_parquet_picture(file, stamp, int(index))
         with _OPENING:
             pictures = _idx_pictures(file, stamp)
         return _netpbm(pictures[int(index)])

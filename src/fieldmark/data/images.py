@@ -21,11 +21,6 @@ from fieldmark.records import FITS, NEUTRAL_FILL, Preprocessing
 #: Pictures of more pixels are refused before they are decoded (a decompression bomb claims billions).
 MAX_PIXELS = 100_000_000
 
-#: File name endings that are taken for pictures when a folder is listed.
-PICTURE_SUFFIXES = frozenset(
-    {".avif", ".bmp", ".gif", ".jp2", ".jpe", ".jpeg", ".jpg", ".mpo", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-)
-
 #: Formats that are decoded, by Pillow's names. Of the others some run a program (EPS starts Ghostscript) and some have
 #: no signature, so any file passes for a picture (TGA).
 _FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF")
@@ -211,8 +206,9 @@ def fit_image(image: Image.Image, preprocessing: Preprocessing) -> FittedImage:
         whole = (max(1, round(width * scale)), max(1, round(height * scale)))
         inner = whole if preprocessing.fit == "pad" else (side, side)
         left, top = (side - inner[0]) // 2, (side - inner[1]) // 2
-        fitted = Image.new("RGB", (side, side), preprocessing.fill)
-        fitted.paste(_resize(image, inner, None), (left, top))
+        fitted = _resize(image, inner, None)
+        if inner != (side, side):
+            fitted = _laid_on(fitted, side, preprocessing.fill, (left, top))
         window = (float(left), float(top), float(inner[0]), float(inner[1]))
     return FittedImage(np.asarray(fitted), window, (int(full[0]), int(full[1])))
 
@@ -247,8 +243,10 @@ def _first_frame(data: bytes, at_least: int | None, max_pixels: int) -> Image.Im
             scale = min(1.0, at_least / min(width, height))
             image.draft("RGB", (round(width * scale), round(height * scale)))
         image.load()
-        sideways = _orientation(image) in _SIDEWAYS
-        rgb = as_rgb(image)
+        turn = _orientation(image)
+        sideways = turn in _SIDEWAYS
+        # What is upright and in RGB is nobody else's: a copy would only take time.
+        rgb = image if image.mode == "RGB" and turn == 1 else as_rgb(image)
         rgb.info[_FULL_SIZE] = (height, width) if sideways else (width, height)
         return rgb
 
@@ -286,6 +284,12 @@ def _from_deep_grey(image: Image.Image) -> Image.Image:
 
 def _resize(image: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float] | None) -> Image.Image:
     return image.resize(size, Image.Resampling.BILINEAR, box=box, reducing_gap=_REDUCING_GAP)
+
+
+def _laid_on(image: Image.Image, side: int, fill: tuple[int, int, int], place: tuple[int, int]) -> Image.Image:
+    square = Image.new("RGB", (side, side), fill)
+    square.paste(image, place)
+    return square
 
 
 def _first_line(error: Exception) -> str:

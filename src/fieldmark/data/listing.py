@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from fieldmark.data.images import PICTURE_SUFFIXES
+from fieldmark.data.picture_names import PICTURE_SUFFIXES
 from fieldmark.records import BrokenRow
 
 #: Files that systems leave beside samples.

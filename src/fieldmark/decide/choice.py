@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from fieldmark.decide.conformal import SET_SCORES, THRESHOLDS, candidate_sets, fewest_rows
+from fieldmark.decide.conformal import SET_SCORES, THRESHOLDS, candidate_sets
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.integer]
@@ -34,27 +34,22 @@ class SetKind:
 
 
 def choose_sets(
-    probabilities: Floats, truth: Indices, coverage: float, folds: NDArray[np.int64], seed: int = 0
+    probabilities: Floats, truth: Indices, coverage: float, by: str, folds: NDArray[np.int64], seed: int = 0
 ) -> SetKind:
-    """Return the kind whose sets are smallest; thresholds are of each class where most classes have rows enough.
+    """Return the kind whose sets are smallest.
 
     Args:
         probabilities: (B, N) of held-out rows.
         truth: (B,) class indices.
         coverage: in 0..1.
+        by: a name in ``THRESHOLDS``.
         folds: (B,) the fold of every row: sets are tried on rows that their thresholds were not fitted on.
         seed: of clusters.
     """
-    by = thresholds_for(truth, probabilities.shape[1], coverage)
-    kinds = [SetKind("raps", by, penalty, free) for penalty, free in product(_PENALTIES, _FREE) if penalty or free == 1]
+    raps = [SetKind("raps", by, penalty, free) for penalty, free in product(_PENALTIES, _FREE) if penalty or free == 1]
+    kinds = [SetKind("lac", by), *raps]
     sizes = [set_size(kind, probabilities, truth, coverage, folds, seed) for kind in kinds]
     return kinds[int(np.argmin(sizes))]
-
-
-def thresholds_for(truth: Indices, classes: int, coverage: float) -> str:
-    """Return whom thresholds are fitted for: each class where half of them have rows enough for their own."""
-    counts = np.bincount(truth, minlength=classes)
-    return "class" if np.median(counts) >= 2 * fewest_rows(coverage) else "cluster"
 
 
 def set_size(

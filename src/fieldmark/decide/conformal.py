@@ -2,7 +2,8 @@
 
 Split conformal prediction (Vovk et al., 2005): a class is a candidate where its score is no larger than a quantile of
 the true classes' scores on held-out rows. Scores: RAPS (Angelopoulos, Bates, Malik & Jordan, ICLR 2021) and LAC, one
-minus the probability (Sadinle, Lei & Wasserman, JASA 2019). Thresholds of all rows together, of each class, or of
+minus the probability (Sadinle, Lei & Wasserman, JASA 2019). Thresholds of all rows together, of each class, between
+the two (INTERP-Q: Ding, Fermanian & Salmon, *Conformal Prediction for Long-Tailed Classification*, 2025), or of
 clusters of classes with scores alike (Ding, Angelopoulos, Bates, Jordan & Tibshirani, NeurIPS 2023).
 """
 
@@ -13,6 +14,10 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.integer]
+
+#: Rows of a class with which its own threshold weighs as much as that of all rows. Fewer held-out rows make a quantile
+#: so rough that sets grow faster than classes even out: benchmarks/decisions.py.
+_EQUAL_WEIGHT = 50
 
 #: Largest score that counts: a class with this threshold is always a candidate. JSON holds no infinity.
 ALWAYS = 1e6
@@ -133,8 +138,22 @@ def cluster_thresholds(own: Floats, truth: Indices, classes: int, coverage: floa
     return thresholds
 
 
+def interpolated_thresholds(own: Floats, truth: Indices, classes: int, coverage: float, seed: int = 0) -> Floats:
+    """Return thresholds between that of each class and that of all rows: (N,), nearer to its own the more rows it has.
+
+    Of few rows that of the class is rough, and sets of it are large without being right more evenly. The arguments are
+    those of ``all_thresholds``.
+    """
+    counts = np.bincount(truth, minlength=classes)
+    weights = counts / (counts + _EQUAL_WEIGHT)
+    of_all = all_thresholds(own, truth, classes, coverage, seed)
+    of_each = class_thresholds(own, truth, classes, coverage, seed)
+    return np.asarray(weights * of_each + (1 - weights) * of_all)
+
+
 #: Whom thresholds are fitted for → what fits them.
 THRESHOLDS: dict[str, Callable[[Floats, Indices, int, float, int], Floats]] = {
+    "interpolated": interpolated_thresholds,
     "all": all_thresholds,
     "class": class_thresholds,
     "cluster": cluster_thresholds,
@@ -163,6 +182,7 @@ def _clusters(
     levels = np.unique([0.5, 0.6, 0.7, 0.8, 0.9, coverage])
     points = np.stack([np.quantile(own[truth == index], levels) for index in members])
     weights = np.sqrt([(truth == index).sum() for index in members])
+    clusters = min(clusters, len(np.unique(points, axis=0)))
     fitted = KMeans(clusters, random_state=seed, n_init=10).fit(points, sample_weight=weights)
     found[members] = fitted.labels_
     return found

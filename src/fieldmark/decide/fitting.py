@@ -17,6 +17,10 @@ from fieldmark.errors import ConfigError, DataError, unknown_name
 
 Floats = NDArray[np.float64]
 
+#: How far beyond the picture that sets it a threshold lies. Without, that picture, and a rank of one name only, whose
+#: probability is 1 up to rounding, would be decided otherwise by another order of sums: another batch, another engine.
+_ROUNDING = 1e-5
+
 #: Held-out rows below which no rule is fitted: thresholds of so few would promise what they can't keep.
 FEWEST_ROWS = 30
 
@@ -47,6 +51,7 @@ class RuleOptions:
 
     Attributes:
         coverage: share of pictures whose set shall hold the true class, in 0..1.
+        thresholds_by: whom the sets' thresholds are fitted for, a name in ``THRESHOLDS``.
         precision: share of the names given at any rank that shall be right, in 0..1.
         known_share: share of pictures of known classes that shall count as known, in 0..1.
         score: how novelty is scored, a name in ``SCORES``.
@@ -57,6 +62,7 @@ class RuleOptions:
     """
 
     coverage: float = 0.9
+    thresholds_by: str = "interpolated"
     precision: float = 0.95
     known_share: float = 0.95
     score: str = DEFAULT_SCORE
@@ -67,6 +73,8 @@ class RuleOptions:
 
     def __post_init__(self) -> None:
         measures_of(self.score)
+        if self.thresholds_by not in THRESHOLDS:
+            raise unknown_name("way to fit thresholds", self.thresholds_by, THRESHOLDS)
         for name in ("coverage", "precision", "known_share"):
             value = getattr(self, name)
             if not 0.5 <= value < 1:
@@ -109,10 +117,11 @@ def fit_rule(
     probabilities = _cross_scaled(held, folds)
     said = Said(held.logits, probabilities, held.similarities)
     scales = fit_scales(options.score, said)
-    chosen = choose_sets(probabilities, held.truth, options.coverage, folds, options.seed)
+    chosen = choose_sets(probabilities, held.truth, options.coverage, options.thresholds_by, folds, options.seed)
     scores = SET_SCORES[chosen.score](probabilities, chosen.penalty, chosen.free)
     own = np.take_along_axis(scores, held.truth[:, None], axis=1)[:, 0]
     thresholds = THRESHOLDS[chosen.by](own, held.truth, len(classes), options.coverage, options.seed)
+    certain = fit_rank_thresholds(ranks_of(classes, rank_names, lineage), probabilities, held.truth, options.precision)
     rule = DecisionRule(
         coverage=options.coverage,
         set_score=chosen.score,
@@ -123,12 +132,10 @@ def fit_rule(
         score=options.score,
         scales=scales,
         neighbours=options.neighbours,
-        novelty_threshold=conformal_quantile(novelty(scales, said), options.known_share),
+        novelty_threshold=conformal_quantile(novelty(scales, said), options.known_share) + _ROUNDING,
         known_share=options.known_share,
         precision=options.precision,
-        rank_thresholds=fit_rank_thresholds(
-            ranks_of(classes, rank_names, lineage), probabilities, held.truth, options.precision
-        ),
+        rank_thresholds={rank: None if value is None else value - _ROUNDING for rank, value in certain.items()},
         rows=len(held.truth),
         source=held.source,
         operating_points=_operating_points(probabilities, held.truth, classes, options),

@@ -52,7 +52,7 @@ class DecisionRule:
         penalty: what each candidate beyond ``free_candidates`` adds to the score (RAPS' lambda).
         free_candidates: candidates without penalty (RAPS' k).
         class_thresholds: of every class, in the bundle's order, the largest score with which it is a candidate.
-        thresholds_by: whom a threshold was fitted for: ``"all"``, ``"class"`` or ``"cluster"``.
+        thresholds_by: whom a threshold was fitted for, a name in ``conformal.THRESHOLDS``.
         score: how novelty is scored, a name in ``novelty.SCORES``.
         scales: the score's measures.
         neighbours: how many reference pictures are looked for, at least 1.

@@ -17,9 +17,8 @@ from fieldmark.decide import DecisionRule
 from fieldmark.errors import DataError
 from fieldmark.evaluation.decision_figures import measure_decisions
 from fieldmark.evaluation.figures import listed, measure, warnings_for
-from fieldmark.evaluation.folders import replace_folder
 from fieldmark.evaluation.leakage import leaks_from_training, leaks_of
-from fieldmark.evaluation.outcome import Outcome
+from fieldmark.evaluation.outcome import PREDICTIONS_FILE, Outcome
 from fieldmark.evaluation.pictures import (
     PictureWriter,
     confused_pairs,
@@ -31,13 +30,12 @@ from fieldmark.metrics import most_confused_pairs
 from fieldmark.models.bundle import BundleInfo, record_results
 from fieldmark.predict import load_predictor
 from fieldmark.predict.contract import NetworkOutputs
+from fieldmark.record_files import replace_folder
 from fieldmark.records import BrokenRow, Decision, Leak, Progress
 from fieldmark.results import PICTURE_FOLDER, EvalResult
 
 #: Where training leaves the table of a run, seen from the run's folder.
 _TABLE_FILE = "table.parquet"
-
-PREDICTIONS_FILE = "predictions.parquet"
 
 #: Pictures handed to the predictor at once.
 _CHUNK = 128
@@ -100,13 +98,8 @@ def evaluate(
         DataError: no such data, no labelled rows in the split, or classes that the bundle does not know.
     """
     predictor = load_predictor(run)
+    table = table_of(run, data, reader=reader, seed=seed)
     trained = Table.load(run / _TABLE_FILE) if (run / _TABLE_FILE).is_file() else None
-    table = trained if data is None else read_table(data, reader=reader, seed=seed)
-    if table is None:
-        raise DataError(
-            f"{run} does not say which data it was trained on.",
-            f"Name the data: fieldmark evaluate {run} DATA.",
-        )
     result = evaluate_predictor(
         predictor, table, run, split=split, cache=cache, trained=trained, seed=seed, progress=progress
     )
@@ -114,6 +107,28 @@ def evaluate(
         measured = {"top1": result.top1, "top5": result.top5, "macro_recall": result.macro_recall}
         record_results(run, {f"{split} {name}": value for name, value in measured.items()})
     return result
+
+
+def table_of(run: Path, data: Path | None, *, reader: str | None, seed: int) -> Table:
+    """Read the data to evaluate on: those named, else those that the run was trained on.
+
+    Args:
+        run: the run's folder.
+        data: anything that ``read_table`` reads; ``None`` takes the run's own.
+        reader: name of the reader of ``data``; by default the format is recognised.
+        seed: of the splits where the data has none.
+
+    Raises:
+        DataError: no such data, or the run does not say what it was trained on.
+    """
+    if data is not None:
+        return read_table(data, reader=reader, seed=seed)
+    if (run / _TABLE_FILE).is_file():
+        return Table.load(run / _TABLE_FILE)
+    raise DataError(
+        f"{run} does not say which data it was trained on.",
+        f"Name the data: fieldmark evaluate {run} DATA.",
+    )
 
 
 def evaluate_predictor(
@@ -144,8 +159,8 @@ def evaluate_predictor(
         DataError: no labelled rows in the split, or classes that the bundle does not know.
     """
     info = predictor.info
-    _check_rows(table, split)
-    _check_classes(table, split, info)
+    check_rows(table, split)
+    check_classes(table, split, info)
     images = cache_images(table, info.preprocessing, cache, progress=progress)
     leaks, checked = _find_leaks(images, trained, split, info, cache)
     outcome = _predict(predictor, images, split, progress)
@@ -165,7 +180,12 @@ def evaluate_predictor(
     return result
 
 
-def _check_rows(table: Table, split: str) -> None:
+def check_rows(table: Table, split: str) -> None:
+    """Check that a split has labelled rows.
+
+    Raises:
+        DataError: it has none; the message tells which splits have some.
+    """
     if len(table.split(split).labelled()):
         return
     counts = table.labelled().counts() if len(table.labelled()) else {}
@@ -176,8 +196,12 @@ def _check_rows(table: Table, split: str) -> None:
     )
 
 
-def _check_classes(table: Table, split: str, info: BundleInfo) -> None:
-    """Check that the bundle knows every class to be evaluated; classes that only it knows are no fault."""
+def check_classes(table: Table, split: str, info: BundleInfo) -> None:
+    """Check that the bundle knows every class to be evaluated; classes that only it knows are no fault.
+
+    Raises:
+        DataError: it doesn't; the message names the strange ones.
+    """
     labels = set(table.split(split).labelled().frame["label"].unique())
     strange = sorted(labels - set(info.classes))
     if strange:

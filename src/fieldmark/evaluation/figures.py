@@ -9,10 +9,11 @@ import polars as pl
 
 import fieldmark
 from fieldmark import metrics
+from fieldmark.decide import least_risk
 from fieldmark.evaluation.outcome import Outcome
 from fieldmark.models.bundle import BundleInfo
 from fieldmark.records import Interval, Leak
-from fieldmark.results import ClassResult, EvalResult, finite
+from fieldmark.results import ClassResult, EvalResult, LeastRisk, MistakeSeverity, finite
 
 
 def measure(
@@ -59,8 +60,31 @@ def measure(
         seeds=_seeds(info, seed),
         cpu_hours=float(hours) if isinstance(hours, int | float) else None,
         training=dict(info.training),
+        severity=severity_of(outcome, info),
         fieldmark_version=fieldmark.__version__,
         evaluated_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+
+
+def severity_of(outcome: Outcome, info: BundleInfo) -> MistakeSeverity | None:
+    """Measure how bad the mistakes are by the bundle's lineage; ``None`` where it has one rank only.
+
+    Args:
+        outcome: the evaluated rows with their predictions.
+        info: the bundle that predicted.
+    """
+    if len(info.rank_names) < 2 or not info.lineage:
+        return None
+    heights = metrics.ancestor_heights(metrics.lineage_nodes(outcome.classes, info.rank_names, info.lineage))
+    found = metrics.mistake_severity(heights, outcome.truth, outcome.predicted)
+    decided = least_risk(outcome.probabilities, heights)
+    risked = metrics.mistake_severity(heights, outcome.truth, decided)
+    return MistakeSeverity(
+        root=len(info.rank_names),
+        of_mistakes=found.of_mistakes,
+        of_all=found.of_all,
+        of_top5=metrics.top_k_distance(heights, outcome.probabilities, outcome.truth, 5),
+        least_risk=LeastRisk(float((decided == outcome.truth).mean()), risked.of_mistakes, risked.of_all),
     )
 
 

@@ -170,7 +170,7 @@ def _unleaked(images: CachedImages, held: NDArray[np.int64]) -> NDArray[np.int64
     groups = frame.filter(pl.col("split") == "train")["group"].drop_nulls().unique().to_list()
     ids = [leak.second for leak in leaks]
     leaked = frame.select((pl.col("id").is_in(ids) | pl.col("group").is_in(groups)).fill_null(False))
-    return held[~leaked.to_series().to_numpy()[held]]
+    return np.asarray(held[~leaked.to_series().to_numpy()[held]])
 
 
 def _with_fold(table: Table, held: set[str]) -> Table:

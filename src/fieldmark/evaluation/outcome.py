@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from fieldmark.records import Decision
 
+#: Where an evaluation leaves its predictions, seen from its folder.
+PREDICTIONS_FILE = "predictions.parquet"
+
 
 @dataclass(frozen=True)
 class Outcome:

@@ -11,11 +11,11 @@ from PIL import Image
 from fieldmark.data.table import Table
 from fieldmark.data.tokens import load_tokenizer
 from fieldmark.evaluation.comparison import Subject
-from fieldmark.evaluation.folders import replace_folder
 from fieldmark.evaluation.pretraining_inputs import normalisation
 from fieldmark.evaluation.probes.folds import stratified_sample
 from fieldmark.models.autoencoders.saved import TOKENIZER_FILE, find_autoencoder
 from fieldmark.pretraining_results import RECONSTRUCTIONS, Reconstruction
+from fieldmark.record_files import replace_folder
 from fieldmark.training.reconstruction_pictures import Pixels, Reconstructions, draw_pictures, draw_sounds
 
 #: How many samples are shown.

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, signal
+from scipy import ndimage
 
+from fieldmark.augment.regions import elsewhere
 from fieldmark.errors import unknown_name
 from fieldmark.explain.evidence import EvidenceReader
 from fieldmark.records import NEUTRAL_FILL
@@ -165,31 +166,6 @@ def removal_effects(
         if controls:
             others[place] = np.mean(controls)
     return RemovalEffects(measured, others)
-
-
-def elsewhere(mask: Mask, inside: Mask, count: int, generator: np.random.Generator) -> list[Mask]:
-    """Return regions of a region's shape that lie on the picture and do not touch it, at places drawn at random.
-
-    Args:
-        mask: (R, R), the region.
-        inside: (R, R), where the picture is.
-        count: how many are wanted; fewer come where there are fewer places.
-        generator: draws the places.
-    """
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not len(rows) or not count:
-        return []
-    shape = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    taken = (mask | ~inside).astype(np.float32)
-    # how many taken pixels the shape would cover at every place
-    covered = signal.fftconvolve(taken, shape[::-1, ::-1].astype(np.float32), mode="valid")
-    free = np.argwhere(covered < 0.5)
-    found = []
-    for top, left in generator.permutation(free)[:count]:
-        moved = np.zeros_like(mask)
-        moved[top : top + shape.shape[0], left : left + shape.shape[1]] = shape
-        found.append(moved)
-    return found
 
 
 def removed_mask(region: Mask, inside: Mask) -> Mask:

@@ -95,7 +95,7 @@ def largest_difference(keras: ModuleType, file: Path, autoencoder: Autoencoder, 
 
 def _import_keras() -> ModuleType:
     """Import Keras, with torch as its backend unless the user chose one: torch is surely there."""
-    if "keras" in sys.modules:
+    if sys.modules.get("keras") is not None:
         return sys.modules["keras"]
     chosen = os.environ.get(_BACKEND)
     os.environ[_BACKEND] = chosen or "torch"

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fieldmark.metrics.lineage import lineage_nodes
+
 Indices = NDArray[np.integer]
 Floats = NDArray[np.float64]
 
@@ -101,8 +103,7 @@ def accuracy_by_rank(
 ) -> dict[str, float]:
     """Return the accuracy at every rank: truth and prediction are mapped up the lineage, then compared.
 
-    A node is told by its whole way from the coarsest rank, so two species "Other" of different genera differ.
-    A class without a full lineage stands for itself at every rank.
+    What counts as one node is what ``lineage_nodes`` numbers as one.
 
     Args:
         truth: (B,) class indices.
@@ -114,13 +115,8 @@ def accuracy_by_rank(
     Returns:
         Rank name → accuracy in 0..1, coarse to fine.
     """
-    accuracies: dict[str, float] = {}
-    for rank, name in enumerate(rank_names):
-        nodes: dict[tuple[str, ...], int] = {}
-        node_of_class = np.empty(len(classes), dtype=np.int64)
-        for index, label in enumerate(classes):
-            way = tuple(lineage.get(label, ()))
-            node = way[: rank + 1] if len(way) == len(rank_names) else (label,)
-            node_of_class[index] = nodes.setdefault(node, len(nodes))
-        accuracies[name] = float((node_of_class[truth] == node_of_class[predicted]).mean())
-    return accuracies
+    nodes = lineage_nodes(classes, rank_names, lineage)
+    return {
+        name: float((node_of_class[truth] == node_of_class[predicted]).mean())
+        for name, node_of_class in zip(rank_names, nodes, strict=True)
+    }

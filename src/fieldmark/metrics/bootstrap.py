@@ -4,7 +4,7 @@ Samples of one group (one animal, patient or product) are not independent: the g
 (the cluster bootstrap; Davison & Hinkley, 1997, section 3.8), so its intervals are as wide as they should be.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from fieldmark.records import Interval
 
 Indices = NDArray[np.integer]
+
+#: From how often each sample counts (B,) to a figure.
+Measure = Callable[[NDArray[np.float64]], float]
 
 #: How many times the samples are drawn again.
 RESAMPLES = 1000
@@ -35,9 +38,26 @@ def accuracy_interval(
         seed: of the drawing.
         resamples: how many times the samples are drawn again.
     """
-    hits = correct.astype(np.float64)
-    values = [float(weights @ hits / weights.sum()) for weights in _weights(len(correct), groups, seed, resamples)]
-    return _interval(float(hits.mean()), values)
+    return mean_interval(correct.astype(np.float64), groups=groups, seed=seed, resamples=resamples)
+
+
+def mean_interval(
+    values: NDArray[np.floating],
+    *,
+    groups: Sequence[str | None] | None = None,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Interval:
+    """Return the mean over samples with its 95 % interval.
+
+    Args:
+        values: (B,), in any unit.
+        groups: the group of every sample; ``None`` for a sample that is its own group, or for all.
+        seed: of the drawing.
+        resamples: how many times the samples are drawn again.
+    """
+    means = [float(weights @ values / weights.sum()) for weights in draw_weights(len(values), groups, seed, resamples)]
+    return percentile_interval(float(values.mean()), means)
 
 
 def macro_recall_interval(
@@ -57,17 +77,9 @@ def macro_recall_interval(
         seed: of the drawing.
         resamples: how many times the samples are drawn again.
     """
-    correct = truth == predicted
-    classes, places = np.unique(truth, return_inverse=True)
-
-    def measure(weights: NDArray[np.float64]) -> float:
-        support = np.bincount(places, weights=weights, minlength=len(classes))
-        hits = np.bincount(places, weights=weights * correct, minlength=len(classes))
-        drawn = support > 0
-        return float((hits[drawn] / support[drawn]).mean())
-
-    values = [measure(weights) for weights in _weights(len(truth), groups, seed, resamples)]
-    return _interval(measure(np.ones(len(truth))), values)
+    measure = weighted_macro_recall(truth, predicted)
+    values = [measure(weights) for weights in draw_weights(len(truth), groups, seed, resamples)]
+    return percentile_interval(measure(np.ones(len(truth))), values)
 
 
 def mean_difference_intervals(
@@ -96,19 +108,45 @@ def mean_difference_intervals(
         K intervals, in the quantities' own unit.
     """
     draws = zip(
-        _weights(len(first), first_groups, seed, resamples),
-        _weights(len(second), second_groups, seed + 1, resamples),
+        draw_weights(len(first), first_groups, seed, resamples),
+        draw_weights(len(second), second_groups, seed + 1, resamples),
         strict=True,
     )
     values = np.array([a @ first / a.sum() - b @ second / b.sum() for a, b in draws])  # (resamples, K)
     means = first.mean(axis=0) - second.mean(axis=0)
-    return tuple(_interval(float(mean), column) for mean, column in zip(means, values.T, strict=True))
+    return tuple(percentile_interval(float(mean), column) for mean, column in zip(means, values.T, strict=True))
 
 
-def _weights(
+def weighted_macro_recall(truth: Indices, predicted: Indices) -> Measure:
+    """Return what measures the macro recall of weighted samples; classes without weight don't count.
+
+    Args:
+        truth: (B,) class indices.
+        predicted: (B,) class indices.
+    """
+    correct = truth == predicted
+    classes, places = np.unique(truth, return_inverse=True)
+
+    def measure(weights: NDArray[np.float64]) -> float:
+        support = np.bincount(places, weights=weights, minlength=len(classes))
+        hits = np.bincount(places, weights=weights * correct, minlength=len(classes))
+        drawn = support > 0
+        return float((hits[drawn] / support[drawn]).mean())
+
+    return measure
+
+
+def draw_weights(
     count: int, groups: Sequence[str | None] | None, seed: int, resamples: int
 ) -> Iterator[NDArray[np.float64]]:
-    """Yield, for every draw, how often each sample was drawn: (B,)."""
+    """Yield, for every draw, how often each sample was drawn: (B,).
+
+    Args:
+        count: number B of samples.
+        groups: the group of every sample; ``None`` for a sample that is its own group, or for all.
+        seed: of the drawing.
+        resamples: number of draws.
+    """
     members = _members(count, groups)
     units = int(members.max()) + 1
     generator = np.random.default_rng(seed)
@@ -126,6 +164,7 @@ def _members(count: int, groups: Sequence[str | None] | None) -> NDArray[np.int6
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
 
 
-def _interval(value: float, values: Sequence[float] | NDArray[np.float64]) -> Interval:
-    low, high = np.percentile(values, _ENDS)
+def percentile_interval(value: float, values: Sequence[float] | NDArray[np.float64]) -> Interval:
+    """Return a figure with the middle 95 % of what was drawn; draws that are no number don't count."""
+    low, high = np.nanpercentile(values, _ENDS)
     return Interval(value, float(low), float(high))

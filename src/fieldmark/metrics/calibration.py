@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from fieldmark.metrics.bootstrap import Measure
+
 Indices = NDArray[np.integer]
 Floats = NDArray[np.float64]
 
@@ -24,11 +26,26 @@ def expected_calibration_error(probabilities: Floats, truth: Indices, bins: int 
         truth: (B,) class indices.
         bins: number of bins.
     """
+    return weighted_calibration_error(probabilities, truth, bins)(np.ones(len(truth)))
+
+
+def weighted_calibration_error(probabilities: Floats, truth: Indices, bins: int = CALIBRATION_BINS) -> Measure:
+    """Return what measures the expected calibration error of weighted samples.
+
+    Args:
+        probabilities: (B, N); rows sum to 1.
+        truth: (B,) class indices.
+        bins: number of bins.
+    """
     confidence = probabilities.max(axis=1)
-    correct = probabilities.argmax(axis=1) == truth
+    excess = confidence - (probabilities.argmax(axis=1) == truth)
     places = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    surplus = np.bincount(places, weights=confidence - correct, minlength=bins)
-    return float(np.abs(surplus).sum() / len(truth))
+
+    def measure(weights: Floats) -> float:
+        surplus = np.bincount(places, weights=weights * excess, minlength=bins)
+        return float(np.abs(surplus).sum() / weights.sum())
+
+    return measure
 
 
 def negative_log_likelihood(probabilities: Floats, truth: Indices) -> float:

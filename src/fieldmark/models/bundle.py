@@ -9,6 +9,7 @@ and, where decisions were fitted, ``decisions.json`` and ``reference.safetensors
 Nothing in it is ever unpickled. ``read_info`` needs no torch.
 """
 
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -201,6 +202,23 @@ def load_bundle(folder: Path) -> tuple["Recognizer", BundleInfo]:
     return recognizer.eval(), info
 
 
+def weights_fingerprint(folder: Path) -> str:
+    """Return 16 hex digits that change with any of a bundle's weights.
+
+    Args:
+        folder: a bundle, or a run folder that holds one.
+
+    Raises:
+        BundleError: there is no bundle, or its weights can't be read.
+    """
+    path = find_bundle(folder) / WEIGHTS_FILE
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    except OSError as error:
+        raise BundleError(f"{path} can't be read: {error.strerror}.", "Train or copy the bundle again.") from error
+
+
 def find_bundle(folder: Path) -> Path:
     """Return the bundle's folder, given it or the run that holds it.
 
@@ -212,6 +230,8 @@ def find_bundle(folder: Path) -> Path:
             return candidate
     if (folder / "checkpoints").is_dir():
         raise BundleError(f"The run {folder} has not finished.", "Finish it with --resume, then try again.")
+    if (of_seeds := sorted(folder.glob("seed-*/bundle"))) and (of_seeds[0] / INFO_FILE).is_file():
+        raise BundleError(f"{folder} holds several trainings.", f"Name one of them, such as {of_seeds[0].parent}.")
     raise BundleError(f"There is no bundle in {folder}.", "Give the folder that `fieldmark train --out` wrote.")
 
 

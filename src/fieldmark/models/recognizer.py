@@ -88,8 +88,12 @@ class Recognizer(nn.Module):
 
     def evidence_of(self, features: Tensor, maps: Tensor) -> PartEvidence:
         """Weigh what the parts say, given the features (B, C, H, W) and the maps (B, K + 1, H, W)."""
-        vectors, presence = pool_parts(features, maps, rest=self.rest)  # (B, P, C), (B, P)
+        vectors, presence = self.pooled(features, maps)  # (B, P, C), (B, P)
         return PartEvidence(maps, presence, self.head(vectors, presence))  # evidence (B, P, N)
+
+    def pooled(self, features: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what the head reads: vectors (B, P, C) and presence (B, P); arguments as of ``evidence_of``."""
+        return pool_parts(features, maps, rest=self.rest)
 
     def outputs(self, x: Tensor) -> RecognizerOutputs:
         """Return all that there is to say of normalised pictures (B, 3, H, W)."""
@@ -97,7 +101,7 @@ class Recognizer(nn.Module):
         maps, presence, evidence = self.evidence_of(features, self.parts(features))
         embedding = features.mean((2, 3))  # (B, C)
         if self.additive:
-            vectors, _ = pool_parts(features, maps, rest=self.rest)  # (B, P, C)
+            vectors, _ = self.pooled(features, maps)  # (B, P, C)
         else:
             vectors = embedding.unsqueeze(1)  # (B, 1, C)
             presence = torch.ones_like(vectors[:, :, 0])

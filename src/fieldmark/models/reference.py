@@ -6,6 +6,7 @@ reference.safetensors   embeddings (M, C) float16 of length 1, labels (M,) as in
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +68,7 @@ def save_reference(folder: Path, reference: Reference) -> None:
 
     path = find_bundle(folder) / REFERENCE_FILE
     partial = path.with_name(path.name + ".partial")
-    tensors = {
+    tensors: dict[str, NDArray[Any]] = {
         _EMBEDDINGS: np.ascontiguousarray(normalised(reference.embeddings).astype(np.float16)),
         _LABELS: np.ascontiguousarray(reference.labels.astype(np.int32)),
     }

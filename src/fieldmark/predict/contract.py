@@ -42,7 +42,14 @@ class NetworkOutputs:
 
 
 class Engine(Protocol):
-    """Runs a bundle's network; a predictor does everything else."""
+    """Runs a bundle's network; a predictor does everything else.
+
+    Attributes:
+        parallel: how many calls of ``run``, each from a thread of its own, keep every core busy; 1 of an engine whose
+            one call does.
+    """
+
+    parallel: int
 
     def run(self, pixels: npt.NDArray[np.uint8]) -> NetworkOutputs:
         """Return what the network says of one batch of fitted pictures.
@@ -91,6 +98,10 @@ class Predictor(Protocol):
         Raises:
             DataError: another shape or type, or no picture.
         """
+        ...
+
+    def predictions(self, found: NetworkOutputs) -> list[Prediction]:
+        """Return what the network's outputs of B pictures come to, as predictions without a source."""
         ...
 
     def probabilities(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:

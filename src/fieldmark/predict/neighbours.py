@@ -47,6 +47,6 @@ def _usearch_index(embeddings: NDArray[np.float32]) -> object | None:
         return None
     from usearch.index import Index
 
-    index = Index(ndim=embeddings.shape[1], metric="cos", dtype="f32")
-    index.add(np.arange(len(embeddings)), embeddings)
+    index: object = Index(ndim=embeddings.shape[1], metric="cos", dtype="f32")
+    index.add(np.arange(len(embeddings)), embeddings)  # type: ignore[attr-defined]
     return index

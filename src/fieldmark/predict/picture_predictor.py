@@ -24,13 +24,13 @@ _Decoded = tuple[str, npt.NDArray[np.uint8] | BrokenImageError]
 
 
 class PicturePredictor:
-    """Predicts with an engine; decodes the next batch while the network works.
+    """Predicts with an engine; decodes the next pictures while the network works.
 
     Args:
         engine: runs the bundle's network.
         info: the bundle.
         decider: says what may be relied on; ``None`` where the bundle holds no decision rule.
-        batch_size: pictures that go through the network at once, at least 1.
+        batch_size: pictures that go through the network at once, at least 1; shared out among the engine's calls.
         top: how many classes a prediction lists, at least 1.
 
     Raises:
@@ -67,35 +67,34 @@ class PicturePredictor:
 
     def __call__(self, images: Sequence[ImageSource]) -> list[Prediction]:
         """Return one prediction for each picture, in the same order."""
-        return list(self.predict_stream(images))
+        if len(images) == 1:
+            return self._decided([self._decode(images[0], 1)])
+        return list(self._streamed(images, self._share_of(len(images))))
 
     def predict_stream(self, sources: Iterable[ImageSource]) -> Iterator[Prediction]:
         """Yield one prediction for each picture, in order, as soon as its batch is ready."""
-        for batch in self._decoded_batches(sources):
-            fitted = [pixels for _, pixels in batch if not isinstance(pixels, BrokenImageError)]
-            rows = iter(self._predictions(np.stack(fitted))) if fitted else iter(())
-            for name, pixels in batch:
-                if isinstance(pixels, BrokenImageError):
-                    yield Prediction(source=name, label=None, probability=None, error=pixels.message)
-                else:
-                    yield replace(next(rows), source=name)
+        return self._streamed(sources, self._share_of(self._batch_size))
 
     def outputs(self, pixels: npt.NDArray[np.uint8]) -> NetworkOutputs:
         """Return all that the network says of fitted pictures (B, R, R, 3), B at least 1."""
         self._check(pixels)
         if not len(pixels):
             raise DataError("There is no picture to look at.", "Give one or more.")
-        size = self._batch_size
-        batches = [self._engine.run(pixels[i : i + size]) for i in range(0, len(pixels), size)]
+        batches = self._run(pixels)
         return batches[0] if len(batches) == 1 else _joined(batches)
+
+    def predictions(self, found: NetworkOutputs) -> list[Prediction]:
+        """Return what the network's outputs of B pictures come to; the predictions have no source yet."""
+        probabilities, decisions = self.calibrated(found.logits), self.decisions(found)
+        return [
+            replace(self._prediction(row, found, place), decision=decisions[place])
+            for place, row in enumerate(probabilities)
+        ]
 
     def probabilities(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
         """Return the calibrated probabilities (B, N), rows adding up to 1, of fitted pictures (B, R, R, 3)."""
         self._check(pixels)
-        batches = [
-            self.calibrated(self._engine.run(pixels[i : i + self._batch_size]).logits)
-            for i in range(0, len(pixels), self._batch_size)
-        ]
+        batches = [self.calibrated(found.logits) for found in self._run(pixels)]
         return np.concatenate([np.empty((0, len(self._info.classes))), *batches])
 
     def calibrated(self, logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -116,13 +115,55 @@ class PicturePredictor:
                 f"Give uint8 pictures (B, {side}, {side}, 3).",
             )
 
-    def _predictions(self, pixels: npt.NDArray[np.uint8]) -> list[Prediction]:
-        """Return the predictions of fitted pictures, which have no source yet."""
-        found = self.outputs(pixels)
-        probabilities, decisions = self.calibrated(found.logits), self.decisions(found)
+    def _share_of(self, count: int) -> int:
+        """Return how many of ``count`` pictures go into one call of the engine: its calls run side by side."""
+        return max(1, -(-min(count, self._batch_size) // self._engine.parallel))
+
+    def _run(self, pixels: npt.NDArray[np.uint8]) -> list[NetworkOutputs]:
+        """Send fitted pictures through the network, in as many calls as needed."""
+        size = self._share_of(len(pixels))
+        pieces = [pixels[start : start + size] for start in range(0, len(pixels), size)]
+        if len(pieces) < 2 or self._engine.parallel == 1:
+            return [self._engine.run(piece) for piece in pieces]
+        with ThreadPoolExecutor(self._engine.parallel) as networks:
+            return list(networks.map(self._engine.run, pieces))
+
+    def _streamed(self, sources: Iterable[ImageSource], size: int) -> Iterator[Prediction]:
+        """Yield predictions in order; threads decode pictures, others send ``size`` at a time through the network.
+
+        No more than about two batches are held at once, whatever the number of sources.
+        """
+        numbered = enumerate(sources, start=1)
+        ahead = (2 * self._batch_size + 1) // size - 1
+        waiting: deque[Future[list[Prediction]]] = deque()
+        with (
+            ThreadPoolExecutor(max(_DECODERS, self._engine.parallel)) as decoders,
+            ThreadPoolExecutor(self._engine.parallel) as networks,
+        ):
+            try:
+                while group := list(islice(numbered, size)):
+                    decoded = [decoders.submit(self._decode, source, number) for number, source in group]
+                    waiting.append(networks.submit(self._decided_of, decoded))
+                    if len(waiting) > ahead:
+                        yield from waiting.popleft().result()
+                while waiting:
+                    yield from waiting.popleft().result()
+            finally:  # whoever reads no further doesn't wait for what was not begun
+                for future in waiting:
+                    future.cancel()
+
+    def _decided_of(self, decoded: Sequence[Future[_Decoded]]) -> list[Prediction]:
+        return self._decided([future.result() for future in decoded])
+
+    def _decided(self, batch: Sequence[_Decoded]) -> list[Prediction]:
+        """Return the predictions of decoded pictures, of which some may be broken; one call of the engine."""
+        fitted = [pixels for _, pixels in batch if not isinstance(pixels, BrokenImageError)]
+        rows = iter(self.predictions(self._engine.run(np.stack(fitted))) if fitted else ())
         return [
-            replace(self._prediction(row, found, place), decision=decisions[place])
-            for place, row in enumerate(probabilities)
+            Prediction(source=name, label=None, probability=None, error=pixels.message)
+            if isinstance(pixels, BrokenImageError)
+            else replace(next(rows), source=name)
+            for name, pixels in batch
         ]
 
     def _prediction(self, row: npt.NDArray[np.float64], found: NetworkOutputs, place: int) -> Prediction:
@@ -147,18 +188,6 @@ class PicturePredictor:
             PartShare(name, float(here), float(share))
             for name, here, share in zip(self._info.part_names, presence, said, strict=True)
         )
-
-    def _decoded_batches(self, sources: Iterable[ImageSource]) -> Iterator[list[_Decoded]]:
-        """Yield batches of decoded pictures in order, one batch being decoded ahead."""
-        numbered = enumerate(sources, start=1)
-        with ThreadPoolExecutor(_DECODERS) as pool:
-            waiting: deque[list[Future[_Decoded]]] = deque()
-            while group := list(islice(numbered, self._batch_size)):
-                waiting.append([pool.submit(self._decode, source, number) for number, source in group])
-                if len(waiting) > 1:
-                    yield [future.result() for future in waiting.popleft()]
-            for futures in waiting:
-                yield [future.result() for future in futures]
 
     def _decode(self, source: ImageSource, number: int) -> _Decoded:
         name = source_name(source, number)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from fieldmark.data.images import PICTURE_SUFFIXES
+from fieldmark.data.picture_names import PICTURE_SUFFIXES
 from fieldmark.errors import DataError
 
 

@@ -24,6 +24,8 @@ class TorchEngine:
         ConfigError: an unknown device.
     """
 
+    parallel = 1  # torch spreads one call over the cores
+
     def __init__(self, recognizer: Recognizer, preprocessing: Preprocessing, *, device: str = "cpu") -> None:
         self._preprocessing = preprocessing
         self._device = usable_device(device)

@@ -4,5 +4,6 @@ from fieldmark.report.explanation_page import write_explanation
 from fieldmark.report.neighbours_page import write_neighbours
 from fieldmark.report.page import write_report
 from fieldmark.report.pretraining_page import write_pretraining_report
+from fieldmark.report.seeds_page import write_seeds_report
 
-__all__ = ["write_explanation", "write_neighbours", "write_pretraining_report", "write_report"]
+__all__ = ["write_explanation", "write_neighbours", "write_pretraining_report", "write_report", "write_seeds_report"]

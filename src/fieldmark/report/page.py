@@ -7,6 +7,7 @@ from fieldmark.report.curves import read_curves
 from fieldmark.report.embedding import embedding
 from fieldmark.report.heatmap import draw_heatmap
 from fieldmark.report.rendering import write_page
+from fieldmark.report.robustness import robustness_section
 from fieldmark.report.trust import verdicts
 from fieldmark.report.wording import initial_weights, readable_names, when, words_for
 from fieldmark.results import PICTURE_FOLDER, RESULT_FILE, EvalResult
@@ -16,7 +17,7 @@ _PAIRS_AT_ONCE = 6
 
 
 def write_report(run: Path) -> Path:
-    """Write RUN/report.html, one file that needs nothing else, from RUN's evaluation and log; atomically.
+    """Write RUN/report.html, one file that needs nothing else, from RUN's evaluation, robustness and log; atomically.
 
     Args:
         run: the folder of an evaluated run.
@@ -48,6 +49,7 @@ def _content(run: Path, result: EvalResult) -> dict[str, object]:
         "options": sorted(result.training.items()),
         "weakest_first": sorted(result.per_class, key=lambda row: (row.recall is None, row.recall)),
         "embed": embedding(run / PICTURE_FOLDER),
+        "robust": robustness_section(run, names),
     }
 
 

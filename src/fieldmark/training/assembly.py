@@ -12,8 +12,10 @@ from torch import nn
 from fieldmark.data.cache import CachedImages
 from fieldmark.models.backbones import BackboneSpec, load_weights
 from fieldmark.models.build import ModelSpec, build_recognizer
+from fieldmark.models.heads import HEADS
 from fieldmark.models.recognizer import Recognizer
 from fieldmark.records import Preprocessing
+from fieldmark.training.attribute_targets import AttributeHead, attribute_source
 from fieldmark.training.averaging import averaged_model
 from fieldmark.training.checkpoint import latest_checkpoint
 from fieldmark.training.config import TrainConfig
@@ -24,6 +26,7 @@ from fieldmark.training.keypoint_targets import keypoint_source
 from fieldmark.training.norm_statistics import reestimate_statistics
 from fieldmark.training.observer import TrainObserver
 from fieldmark.training.parameter_groups import parameter_groups
+from fieldmark.training.rank_targets import coarser_ranks
 from fieldmark.training.run_folder import CHECKPOINTS
 from fieldmark.training.samples import Samples, outside_test, split_samples
 from fieldmark.training.supervised import SupervisedTask
@@ -102,9 +105,10 @@ def make_task(
             layer.requires_grad_(False)
     samples = split_samples(images, "train")
     autoencoder = joint_autoencoder(config, recognizer) if config.unlabelled_weight else None
-    model = SupervisedModel(recognizer, autoencoder, discovery_weights(config, recognizer))
+    attributes = _attribute_head(config, recognizer, len(images.table.attribute_names))
+    model = SupervisedModel(recognizer, autoencoder, discovery_weights(config, recognizer), attributes)
     model.to(memory_format=torch.channels_last)
-    module, optimizer = fabric.setup(model, _optimizer(model, recognizer, config))
+    module, optimizer = fabric.setup(model, _optimizer(model, config))
     if not latest_checkpoint(out / CHECKPOINTS):
         _prepare(fabric, config, recognizer, samples, preprocessing, observer)
     return SupervisedTask(
@@ -121,7 +125,16 @@ def make_task(
         rebuilt=outside_test(images) if config.unlabelled_weight else Samples.none(images),
         preprocessing=preprocessing,
         keypoints=keypoint_source(images, samples, config.part_labels, config.seed) if config.keypoints else None,
+        attributes=attribute_source(images, samples) if config.attribute_weight else None,
+        ranks=fabric.to_device(coarser_ranks(images.table)) if config.rank_weight else None,
     )
+
+
+def _attribute_head(config: TrainConfig, recognizer: Recognizer, count: int) -> AttributeHead | None:
+    if not config.attribute_weight:
+        return None
+    slots = len(recognizer.parts.names) + recognizer.rest  # none of a head that pools for itself
+    return AttributeHead(HEADS[config.head_name], recognizer.backbone.feature_dim, slots, count, dropout=config.dropout)
 
 
 def _prepare(
@@ -149,10 +162,12 @@ def _fit_head(
         fit_initial_head(recognizer, batches, lambda done: observer.progress("First head", done, len(samples)))
 
 
-def _optimizer(model: nn.Module, recognizer: Recognizer, config: TrainConfig) -> torch.optim.Optimizer:
-    """AdamW; what no pretraining has seen, the head and the part learner, has the head's own learning rate."""
-    backbone = {id(parameter) for parameter in cast("nn.Module", recognizer.backbone).parameters()}
-    fresh = {id(parameter) for parameter in recognizer.parameters()} - backbone
+def _optimizer(model: SupervisedModel, config: TrainConfig) -> torch.optim.Optimizer:
+    """AdamW; what no pretraining has seen, the heads and the part learner, has the head's own learning rate."""
+    backbone = {id(parameter) for parameter in cast("nn.Module", model.recognizer.backbone).parameters()}
+    fresh = {id(parameter) for parameter in model.recognizer.parameters()} - backbone
+    if model.attributes is not None:
+        fresh |= {id(parameter) for parameter in model.attributes.parameters()}
     entries = []
     for is_fresh in (False, True):
         peak = config.head_learning_rate if is_fresh else config.learning_rate

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fieldmark.errors import ConfigError
+from fieldmark.errors import ConfigError, unknown_name
+from fieldmark.records import OCCLUDER_NAMES
 from fieldmark.training.options import PRECISIONS, OptionValue, check_names, check_ranges
 
 INITIAL_HEADS = ("random", "logistic")
@@ -53,8 +54,17 @@ class TrainConfig:
         rotation: largest rotation either way, in degrees.
         color: largest relative change of brightness, contrast and saturation.
         mixup: Beta parameter of mixup (Zhang et al., ICLR 2018); 0 never mixes.
+        occlusion: share of the pictures of which places are covered, in 0..1: between 10 and 60 % of a place anywhere.
+        occluders: what covers them: some of grey, noise, texture, leaves and superpixels. A robustness measured with
+            one that is left out is that against occluders never seen.
+        lighting: strength of other gammas, shadows and colour temperatures, in 0..1, of the pictures that are not
+            occluded; 0 leaves the light as it is. Like occlusion, it grows over the first half of the epochs.
         unlabelled_weight: weight of a second task, rebuilding hidden places of all rows outside the test split,
             labelled or not; 0 leaves it out.
+        rank_weight: weight of the loss of the lineage's coarser ranks beside that of the classes; 0 leaves it out. A
+            rank's probabilities are those of its classes added up, so that a class never contradicts its rank.
+        attribute_weight: weight of the loss of the data's attributes, told by a second head that is not kept; 0 leaves
+            it out.
         keypoints: the parts are the data's annotated keypoints, learned from the training rows that have some.
         part_labels: annotated pictures of each class that the keypoints are learned from, chosen by the seed; ``None``
             takes all.
@@ -98,7 +108,12 @@ class TrainConfig:
     rotation: float = 12.0
     color: float = 0.3
     mixup: float = 0.0
+    occlusion: float = 0.0
+    occluders: tuple[str, ...] = ("grey", "noise", "texture", "superpixels")
+    lighting: float = 0.0
     unlabelled_weight: float = 0.0
+    rank_weight: float = 0.0
+    attribute_weight: float = 0.0
     keypoints: bool = False
     part_labels: int | None = None
     keypoint_weight: float = 1.0
@@ -154,7 +169,11 @@ _RANGES: dict[str, tuple[float, float]] = {
     "rotation": (0, 180),
     "color": (0, 0.9),
     "mixup": (0, 10),
+    "occlusion": (0, 1),
+    "lighting": (0, 1),
     "unlabelled_weight": (0, 1000),
+    "rank_weight": (0, 1000),
+    "attribute_weight": (0, 1000),
     "part_labels": (0, 1e6),
     "keypoint_weight": (0, 1000),
     "holdout": (0, 0.5),
@@ -163,6 +182,13 @@ _RANGES: dict[str, tuple[float, float]] = {
 
 
 def _check_together(config: TrainConfig) -> None:
+    if not isinstance(config.occluders, tuple):
+        raise ConfigError(f"occluders can't be {config.occluders!r}.", 'Give a list, such as ["grey", "leaves"].')
+    for name in config.occluders:
+        if name not in OCCLUDER_NAMES:
+            raise unknown_name("occluder", str(name), OCCLUDER_NAMES)
+    if config.occlusion and not config.occluders:
+        raise ConfigError("occlusion needs occluders.", f"Name some of: {', '.join(OCCLUDER_NAMES)}.")
     if config.finish_epochs and not config.finish_resolution:
         raise ConfigError("finish_epochs needs finish_resolution.", "Give both, such as 3 and 224.")
     if config.init != "none" and config.weights != "none":

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from fieldmark.augment import move_keypoints, side_partners
+from fieldmark.augment import move_keypoints, side_partners, uncovered
 from fieldmark.data.cache import CachedImages
 from fieldmark.data.keypoints import Keypoints, choose_annotated, keypoints_of
 from fieldmark.data.table import Table
@@ -42,11 +42,20 @@ class KeypointSource:
     keypoints: Keypoints
     partners: tuple[int, ...]
 
-    def batch(self, places: npt.NDArray[np.int64], theta: Tensor) -> KeypointTargets:
-        """Return the keypoints of some of the samples after the geometry ``theta`` (B, 2, 3), on its device."""
+    def batch(self, places: npt.NDArray[np.int64], theta: Tensor, covered: Tensor | None = None) -> KeypointTargets:
+        """Return the keypoints of some of the samples after augmentation.
+
+        Args:
+            places: B places among the samples.
+            theta: (B, 2, 3), the geometry that was drawn; the result is on its device.
+            covered: (B, R, R), what of the pictures an occluder hides: keypoints there aren't seen.
+        """
         chosen = self.keypoints.of(places)
         positions, visible, annotated = (torch.from_numpy(values).to(theta.device) for values in chosen)
-        return KeypointTargets(*move_keypoints(positions, visible, theta, self.partners), annotated)
+        moved, seen = move_keypoints(positions, visible, theta, self.partners)
+        if covered is not None:
+            seen = uncovered(moved, seen, covered)
+        return KeypointTargets(moved, seen, annotated)
 
 
 def keypoint_source(images: CachedImages, samples: Samples, part_labels: int | None, seed: int) -> KeypointSource:

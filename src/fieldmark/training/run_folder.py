@@ -16,6 +16,9 @@ BUNDLE = "bundle"
 #: What a pretraining rebuilds, drawn every few epochs.
 PROGRESS = "progress"
 
+#: What the folder of one of several seeds is called before its number, seen from the folder of them all.
+_SEED = "seed-"
+
 #: Options that may differ when a run is taken up again.
 _MAY_CHANGE = ("time_limit",)
 
@@ -51,6 +54,19 @@ def make_run(out: Path, config: Options, table: Table) -> None:
     partial = out / (CONFIG_FILE + ".partial")
     partial.write_text(options_to_json(config), encoding="utf-8")
     partial.replace(out / CONFIG_FILE)
+
+
+def seed_folder(out: Path, seed: int) -> Path:
+    """Return the folder of one seed's run inside the folder of several."""
+    return out / f"{_SEED}{seed}"
+
+
+def seed_folders(out: Path) -> tuple[Path, ...]:
+    """Return the runs of several seeds in a folder, by seed, finished or not; none where it holds a single run."""
+    if (out / CONFIG_FILE).is_file() or (out / BUNDLE).is_dir():
+        return ()
+    numbered = ((path.name.removeprefix(_SEED), path) for path in out.glob(f"{_SEED}*") if path.is_dir())
+    return tuple(path for _, path in sorted((int(number), path) for number, path in numbered if number.isdecimal()))
 
 
 def _check_same(out: Path, config: Options, table: Table) -> None:

@@ -12,14 +12,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
-from fieldmark.augment import BatchAugment, mix_batch
+from fieldmark.augment import BatchAugment, Occlusion, mix_batch
 from fieldmark.models.parts import KeypointParts
 from fieldmark.models.parts.motion import draw_motion, move, recolour
 from fieldmark.models.recognizer import Recognizer
 from fieldmark.records import Preprocessing
+from fieldmark.training.attribute_targets import AttributeSource, AttributeTargets
 from fieldmark.training.checkpoint import LogRow
 from fieldmark.training.config import TrainConfig
 from fieldmark.training.keypoint_targets import KeypointSource
+from fieldmark.training.rank_targets import rank_loss
 from fieldmark.training.samples import Samples
 from fieldmark.training.sampling import epoch_order, stream_seed
 from fieldmark.training.supervised_model import Moved, Outputs, SupervisedBatch, SupervisedModel, ToRebuild
@@ -32,12 +34,17 @@ _REBUILT_STREAM = 1 << 20
 _WEIGHTS = {
     "reconstruction": "unlabelled_weight",
     "keypoints": "keypoint_weight",
+    "attributes": "attribute_weight",
+    "ranks": "rank_weight",
     "discovery": "discovery_weight",
     "rest": "rest_penalty",
 }
 
 #: About what the loss of discovery is before anything was learned.
 _GUESSED_DISCOVERY = 4.0
+
+#: Share of the epochs in which occlusion and lighting grow to their strength: marks are learned undisturbed first.
+_GROWING = 0.5
 
 #: Share of a batch's pictures that are looked at a second time, moved, to see whether their parts move along.
 _MOVED_SHARE = 0.5
@@ -61,6 +68,8 @@ class SupervisedTask:
         rebuilt: places in the cache of the rows to rebuild; empty without a second task.
         preprocessing: of the final resolution.
         keypoints: the annotated keypoints of ``train``; ``None`` where they are not learned.
+        attributes: the attributes of ``train``; ``None`` where they are not learned.
+        ranks: (R - 1, N), the nodes of the classes at the lineage's coarser ranks; ``None`` where they are not learned.
     """
 
     fabric: Fabric
@@ -76,6 +85,8 @@ class SupervisedTask:
     rebuilt: Samples
     preprocessing: Preprocessing
     keypoints: KeypointSource | None = None
+    attributes: AttributeSource | None = None
+    ranks: Tensor | None = None
 
     @property
     def steps(self) -> int:
@@ -90,7 +101,9 @@ class SupervisedTask:
     @property
     def guessing_loss(self) -> float:
         """Cross-entropy of guessing, and what the other losses are without any knowledge."""
-        loss = math.log(max(3, self.classes)) + self.config.unlabelled_weight
+        ranks = self.config.rank_weight if self.ranks is not None else 0.0
+        loss = (1 + ranks) * math.log(max(3, self.classes)) + self.config.unlabelled_weight
+        loss += self.config.attribute_weight * math.log(2)
         parts = self.recognizer.parts
         if isinstance(parts, KeypointParts):
             loss += self.config.keypoint_weight * parts.guessing_loss
@@ -110,7 +123,7 @@ class SupervisedTask:
     def batches(self, epoch: int, resolution: int) -> Iterator[SupervisedBatch]:
         """Yield this process's share of an epoch's augmented batches."""
         config, rank, world = self.config, self.fabric.global_rank, self.fabric.world_size
-        augment = self._augment(resolution)
+        augment = self.augmentation(resolution, epoch)
         order = epoch_order(self.train.labels, epoch, config.seed, class_balanced=config.class_balanced)
         others = self._rebuilt_order(epoch)
         for step in range(self.steps):
@@ -118,16 +131,18 @@ class SupervisedTask:
             generator = torch.Generator().manual_seed(stream_seed(config.seed, epoch, 1 + step * world + rank))
             places = order[here][rank::world]
             pixels, labels = self.fabric.to_device(self.train.batch(places))
-            x, theta = augment.drawn(pixels, generator)
+            x, theta, covered = augment.drawn(pixels, generator)
             targets = functional.one_hot(labels, self.classes).to(torch.float32)
+            attributes = self.attributes.batch(places, x.device) if self.attributes is not None else None
             if config.mixup:
-                x, targets = mix_batch(x, targets, config.mixup, generator)
+                x, targets, attributes = mixed(x, targets, attributes, config.mixup, generator)
             yield SupervisedBatch(
                 x,
                 targets,
                 to_rebuild=self._to_rebuild(others[here][rank::world], step, epoch, augment),
-                keypoints=self.keypoints.batch(places, theta) if self.keypoints is not None else None,
+                keypoints=self.keypoints.batch(places, theta, covered) if self.keypoints is not None else None,
                 moved=moved_share(x, generator) if self.model.discovery is not None else None,
+                attributes=attributes,
             )
 
     def _to_rebuild(
@@ -139,10 +154,13 @@ class SupervisedTask:
         seed = stream_seed(self.config.seed, epoch, _REBUILT_STREAM + step * world + rank)
         chance = torch.Generator().manual_seed(seed)
         pixels, _ = self.fabric.to_device(self.rebuilt.batch(places))
-        return ToRebuild(augment(pixels, chance), chance)
+        # an occluder is nothing to rebuild, and places are hidden anyway
+        return ToRebuild(replace(augment, occlusion=None)(pixels, chance), chance)
 
-    def _augment(self, resolution: int) -> BatchAugment:
+    def augmentation(self, resolution: int, epoch: int) -> BatchAugment:
+        """Return what changes the pictures of an epoch (counted from 0), for a square of ``resolution`` pixels."""
         config = self.config
+        grown = min(1.0, (epoch + 1) / (_GROWING * config.total_epochs))
         return BatchAugment(
             resolution,
             self.preprocessing.mean,
@@ -151,6 +169,8 @@ class SupervisedTask:
             crop_scale=config.crop_scale,
             rotation=config.rotation,
             color=config.color,
+            occlusion=Occlusion(grown * config.occlusion, config.occluders) if config.occlusion else None,
+            lighting=grown * config.lighting,
         )
 
     def _rebuilt_order(self, epoch: int) -> npt.NDArray[np.int64]:
@@ -179,6 +199,8 @@ class SupervisedTask:
         losses = dict(found.losses)
         if config.rest:
             losses["rest"] = rest_size(found.parts.evidence)
+        if self.ranks is not None:
+            losses["ranks"] = rank_loss(found.logits, batch.targets, self.ranks, label_smoothing=config.label_smoothing)
         for name, beside in losses.items():
             loss = loss + getattr(config, _WEIGHTS[name]) * beside
             terms[name] = beside.detach()
@@ -203,6 +225,19 @@ class SupervisedTask:
 
     def after_epoch(self, epochs_done: int) -> None:
         """Do nothing more."""
+
+
+def mixed(
+    x: Tensor, targets: Tensor, attributes: AttributeTargets | None, strength: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor, AttributeTargets | None]:
+    """Blend pictures (B, 3, R, R) with their class shares (B, N) and attributes, all by the same shares."""
+    if attributes is None:
+        return (*mix_batch(x, targets, strength, generator), None)
+    together = torch.cat([targets, *attributes], 1)  # (B, N + 2 A)
+    x, together = mix_batch(x, together, strength, generator)
+    classes, count = targets.shape[1], attributes.shares.shape[1]
+    shares, known = together[:, classes : classes + count], together[:, classes + count :]
+    return x, together[:, :classes], AttributeTargets(shares, known)
 
 
 def moved_share(x: Tensor, generator: torch.Generator) -> Moved:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from fieldmark.models.autoencoders import Autoencoder
 from fieldmark.models.parts import DiscoveryWeights, KeypointParts, discovery_loss, equivariance_error
 from fieldmark.models.recognizer import PartEvidence, Recognizer
+from fieldmark.training.attribute_targets import AttributeHead, AttributeTargets, attribute_loss
 from fieldmark.training.keypoint_targets import KeypointTargets
 from fieldmark.training.norm_statistics import kept_statistics
 
@@ -45,6 +46,7 @@ class SupervisedBatch(NamedTuple):
         to_rebuild: augmented pictures to be rebuilt; ``None`` where nothing is.
         keypoints: where the keypoints of ``x`` are; ``None`` where they are not learned.
         moved: some of ``x``, moved; ``None`` where parts are not discovered.
+        attributes: which attributes ``x`` have; ``None`` where they are not learned.
     """
 
     x: Tensor
@@ -52,6 +54,7 @@ class SupervisedBatch(NamedTuple):
     to_rebuild: ToRebuild | None = None
     keypoints: KeypointTargets | None = None
     moved: Moved | None = None
+    attributes: AttributeTargets | None = None
 
 
 class Outputs(NamedTuple):
@@ -60,7 +63,8 @@ class Outputs(NamedTuple):
     Attributes:
         logits: (B, N).
         parts: what the logits were added up from.
-        losses: what else is to be minimised: ``reconstruction``, ``keypoints``, ``discovery``, where they are wanted.
+        losses: what else is to be minimised: ``reconstruction``, ``keypoints``, ``attributes``, ``discovery``, where it
+            is wanted.
         terms: of what some of these are made up, by name, detached.
     """
 
@@ -77,6 +81,7 @@ class SupervisedModel(nn.Module):
         recognizer: tells classes apart.
         autoencoder: a masked autoencoder whose ``backbone`` is the recogniser's; ``None`` where nothing is rebuilt.
         discovery: how much each term of part discovery counts; ``None`` where parts are not discovered.
+        attributes: tells attributes; ``None`` where they are not learned.
     """
 
     def __init__(
@@ -84,11 +89,13 @@ class SupervisedModel(nn.Module):
         recognizer: Recognizer,
         autoencoder: Autoencoder | None = None,
         discovery: DiscoveryWeights | None = None,
+        attributes: AttributeHead | None = None,
     ) -> None:
         super().__init__()
         self.recognizer = recognizer
         self.autoencoder = autoencoder
         self.discovery = discovery
+        self.attributes = attributes
 
     def forward(self, batch: SupervisedBatch) -> Outputs:
         """Tell labelled pictures apart, and measure whatever else the batch holds something for."""
@@ -105,6 +112,9 @@ class SupervisedModel(nn.Module):
             parts = cast("KeypointParts", self.recognizer.parts)
             losses["keypoints"], more = parts.loss(maps, *batch.keypoints)
             terms |= more
+        if batch.attributes is not None and self.attributes is not None:
+            told = self.attributes(*self.recognizer.pooled(features, maps))  # (B, A)
+            losses["attributes"] = attribute_loss(told, batch.attributes)
         if batch.moved is not None and self.discovery is not None:
             losses["discovery"], more = self._discover(batch.x, features, maps, batch.moved, self.discovery)
             terms |= more

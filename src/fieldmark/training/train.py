@@ -16,6 +16,7 @@ from fieldmark.models.bundle import BundleInfo, save_bundle
 from fieldmark.models.recognizer import Recognizer
 from fieldmark.records import Leak, Preprocessing
 from fieldmark.training.assembly import build_model, make_task, model_spec
+from fieldmark.training.attribute_targets import check_attributes
 from fieldmark.training.checkpoint import TrainingState
 from fieldmark.training.config import TrainConfig
 from fieldmark.training.initial_backbone import origin_of, with_initial_backbone
@@ -25,6 +26,7 @@ from fieldmark.training.loop import Loop
 from fieldmark.training.observer import SilentObserver, TrainObserver
 from fieldmark.training.options import flat_options
 from fieldmark.training.processes import make_fabric
+from fieldmark.training.rank_targets import check_lineage
 from fieldmark.training.run_folder import BUNDLE, check_run, make_run
 from fieldmark.training.schedule import deadline_of
 from fieldmark.training.supervised_model import SupervisedBatch
@@ -84,8 +86,7 @@ def train(
     table = data if isinstance(data, Table) else read_table(data, reader=reader, seed=config.seed)
     table = hold_out(table, config.holdout, config.seed)
     _check_trainable(table)
-    if config.keypoints:
-        check_keypoints(table)
+    _check_tasks(table, config)
     check_run(out, config, table, resume=resume)
     recognizer, preprocessing = build_model(config, len(table.classes), table.part_names)
     images = _cache(table, preprocessing, cache, hears)
@@ -117,6 +118,16 @@ def _check_trainable(table: Table) -> None:
         )
 
 
+def _check_tasks(table: Table, config: TrainConfig) -> None:
+    """Check that the data have what is to be learned beside the classes."""
+    if config.keypoints:
+        check_keypoints(table)
+    if config.rank_weight:
+        check_lineage(table)
+    if config.attribute_weight:
+        check_attributes(table)
+
+
 def _cache(table: Table, preprocessing: Preprocessing, folder: Path, observer: TrainObserver) -> CachedImages:
     images = cache_images(
         table,
@@ -135,6 +146,8 @@ def _bundle_info(
     training = flat_options(config)
     if config.init != "none":
         training["weights"] = origin_of(Path(config.init), table.fingerprint())
+    if config.occlusion:
+        training["occluders"] = ", ".join(config.occluders)
     training["epochs_trained"] = state.plan.total
     training["seconds"] = round(state.seconds, 1)
     training["cpu_hours"] = round(state.processor_seconds / 3600, 4)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from fieldmark.augment import BatchAugment, move_keypoints, side_partners
+from fieldmark.augment import BatchAugment, move_keypoints, side_partners, uncovered
 
 SIDE, BATCH = 64, 16
 PLAIN = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
@@ -28,7 +28,7 @@ def test_the_dot_is_where_the_keypoint_went(resolution: int) -> None:
         generator = torch.Generator().manual_seed(seed)
         # Far enough from the edge that no reflected dot is seen.
         places = 0.3 + 0.4 * torch.rand(BATCH, 2, generator=generator)
-        x, theta = augment.drawn(dots(places), generator)
+        x, theta, _ = augment.drawn(dots(places), generator)
         moved, seen = move_keypoints(places.unsqueeze(1), torch.ones(BATCH, 1, dtype=torch.bool), theta, (0,))
         light = x[:, 0]
         amount = light.sum((1, 2)).clamp_min(1e-6)
@@ -49,19 +49,30 @@ def test_drawing_gives_the_same_pictures_as_calling() -> None:
     augment = BatchAugment(32, (0.5,) * 3, (0.2,) * 3, crop_scale=0.5, rotation=20, color=0.4)
     states = [torch.Generator().manual_seed(3) for _ in range(2)]
     called = augment(pixels, states[0])
-    drawn, _ = augment.drawn(pixels, states[1])
+    drawn = augment.drawn(pixels, states[1]).pictures
     assert torch.equal(called, drawn)
     assert torch.equal(states[0].get_state(), states[1].get_state())
 
 
 def test_the_geometry_told_is_the_one_applied() -> None:
     pixels = torch.randint(0, 256, (4, SIDE, SIDE, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
-    x, theta = BatchAugment(48, **PLAIN, crop_scale=0.5, rotation=20).drawn(pixels, torch.Generator().manual_seed(0))
+    x, theta, covered = BatchAugment(48, **PLAIN, crop_scale=0.5, rotation=20).drawn(
+        pixels, torch.Generator().manual_seed(0)
+    )
     grid = functional.affine_grid(theta, [4, 3, 48, 48], align_corners=False)
     again = functional.grid_sample(
         pixels.permute(0, 3, 1, 2).float() / 255, grid, padding_mode="reflection", align_corners=False
     )
     assert torch.allclose(x, again, atol=1e-6)
+    assert covered is None
+
+
+def test_a_keypoint_behind_something_is_not_seen() -> None:
+    covered = torch.zeros(2, 10, 10, dtype=torch.bool)
+    covered[0, 3, 7] = True  # row 3, column 7
+    positions = torch.tensor([[0.75, 0.35], [0.35, 0.75], [1.0, 1.0]]).expand(2, 3, 2)
+    visible = torch.tensor([[True, True, False], [True, True, True]])
+    assert uncovered(positions, visible, covered).tolist() == [[False, True, False], [True, True, True]]
 
 
 def test_mirrored_pictures_swap_left_and_right() -> None:

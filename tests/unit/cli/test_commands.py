@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +17,29 @@ import fieldmark.data.reading
 import fieldmark.evaluation
 import fieldmark.report
 import fieldmark.synthetic
+import fieldmark.training.seeds
 import fieldmark.training.train
 from fieldmark.cli import demo as demo_module
 from fieldmark.cli.main import app
+from fieldmark.comparison_results import FigureDifference, RunComparison
 from fieldmark.data.table import Table, make_table
+from fieldmark.decide import DecisionRule, RuleOptions
 from fieldmark.errors import DataError
-from fieldmark.records import BrokenRow, Interval, Leak
-from fieldmark.results import ClassResult, ConfusedPair, EvalResult
+from fieldmark.predict import load_predictor
+from fieldmark.records import BrokenRow, Decision, Interval, Leak, Prediction
+from fieldmark.results import (
+    ClassResult,
+    ConfusedPair,
+    DecisionResult,
+    EvalResult,
+    FlagDecisions,
+    LeastRisk,
+    MistakeSeverity,
+    RankDecisions,
+)
+from fieldmark.seed_results import SeedFigure, SeedsResult
 from fieldmark.training.config import TrainConfig
+from fieldmark.training.seeds import SeedRun
 from fieldmark.training.train import TrainResult
 
 Calls = list[dict[str, object]]
@@ -120,7 +136,8 @@ def test_train_trains_evaluates_and_reports(run: Run, library: dict[str, Calls],
     assert library["evaluate"][0]["split"] == "test"
     accuracy, report = done.stdout.splitlines()
     assert accuracy == (
-        "Accuracy on 200 pictures of split test: 90.5 % (95 % interval 87.0 % to 94.0 %), 1 leak between splits"
+        "Accuracy on 200 pictures of split test: 90.5 % (one seed; 95 % interval 87.0 % to 94.0 %), "
+        "1 leak between splits"
     )
     assert report == f"Report: {Path('runs/a/report.html')}"
     assert "training hard" in done.stderr
@@ -185,6 +202,141 @@ def test_evaluate_reads_other_data_with_the_named_reader(
     assert "--reader needs PATH" in refused.stderr
 
 
+@pytest.fixture
+def seeds(library: dict[str, Calls], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Calls]:
+    """Stand in for training and evaluating several seeds."""
+
+    def train_seeds(data: Path, out: Path, config: TrainConfig, **rest: object) -> tuple[SeedRun, ...]:
+        library["seeds"] = [{"data": data, "out": out, "config": config, **rest}]
+        for seed in range(3):
+            (out / f"seed-{seed}").mkdir(parents=True)
+            table(out / f"seed-{seed}", "train", "train", "val").save(out / f"seed-{seed}" / "table.parquet")
+        runs = [SeedRun(seed, out / f"seed-{seed}", None) for seed in range(2)]
+        return (*runs, SeedRun(2, out / "seed-2", TrainResult(out / "seed-2", 3, 75.0, 0.5, ())))
+
+    def evaluate_seeds(folder: Path, data: Path | None = None, **rest: object) -> SeedsResult:
+        library["evaluate"].append({"run": folder, "data": data, **rest})
+        return seeds_result()
+
+    def write_seeds_report(folder: Path) -> Path:
+        library["report"].append({"run": folder})
+        return folder / "report.html"
+
+    monkeypatch.setattr(fieldmark.training.seeds, "train_seeds", train_seeds)
+    monkeypatch.setattr(fieldmark.evaluation, "evaluate_seeds", evaluate_seeds)
+    monkeypatch.setattr(fieldmark.report, "write_seeds_report", write_seeds_report)
+    return library
+
+
+def seeds_result() -> SeedsResult:
+    def figure(name: str, share: bool, *values: float) -> SeedFigure:
+        return SeedFigure(name, share, values, 0.025, Interval(sum(values) / 3, values[0] - 0.1, values[2] + 0.1))
+
+    return SeedsResult(
+        fingerprint="f" * 16,
+        split="val",
+        n=200,
+        seeds=(0, 1, 2),
+        runs=("seed-0", "seed-1", "seed-2"),
+        figures=(figure("top1", True, 0.85, 0.9, 0.875), figure("severity_of_all", False, 0.2, 0.3, 0.25)),
+        bundle="seed-0",
+        bundle_reason="Chance decides.",
+        leaks=1,
+        resolution=64,
+        fieldmark_version="0",
+        evaluated_at="2026-01-01",
+        warnings=("few pictures",),
+    )
+
+
+def test_train_with_seeds_trains_and_evaluates_them_all(run: Run, seeds: dict[str, Calls]) -> None:
+    done = run("train", "photos", "--out", "runs/a", "--seeds", 3, "--epochs", 3, "--resume")
+    assert done.exit_code == 0, done.stderr
+    (call,) = seeds["seeds"]
+    assert (call["data"], call["out"], call["seeds"], call["resume"]) == (Path("photos"), Path("runs/a"), 3, True)
+    assert call["config"] == TrainConfig(epochs=3)
+    assert seeds["train"] == []
+    (evaluated,) = seeds["evaluate"]
+    assert (evaluated["run"], evaluated["split"]) == (Path("runs/a"), "val")
+    folders = [call["run"] for call in seeds["report"]]
+    assert folders == [*(Path(f"runs/a/seed-{seed}") for seed in range(3)), Path("runs/a")]
+    assert done.stdout.splitlines() == [
+        "Accuracy on 200 pictures of split val, mean of 3 seeds: 87.5 %, spread 2.5 points "
+        "(95 % interval 75.0 % to 97.5 %), 1 leak between splits",
+        f"Use the bundle of {Path('runs/a/seed-0')}. Chance decides.",
+        f"Report: {Path('runs/a/report.html')}",
+    ]
+    assert "Seed 2 trained in 1 min 15 s, validation accuracy 50.0 %" in done.stderr
+
+
+def test_train_with_seeds_need_not_evaluate(run: Run, seeds: dict[str, Calls]) -> None:
+    done = run("train", "photos", "--out", "runs/a", "--seeds", 3, "--no-evaluate", "--quiet")
+    assert (done.exit_code, done.stdout, seeds["evaluate"]) == (0, "", [])
+    assert run("train", "photos", "--out", "runs/b", "--seeds", 1).exit_code == 2
+
+
+def test_evaluate_of_a_folder_of_seeds_shows_mean_and_spread(run: Run, seeds: dict[str, Calls], tmp_path: Path) -> None:
+    for seed in range(3):
+        (tmp_path / "three" / f"seed-{seed}").mkdir(parents=True)
+    done = run("evaluate", "three", "other", "--reader", "manifest")
+    assert done.exit_code == 0, done.stderr
+    (call,) = seeds["evaluate"]
+    assert (call["run"], call["data"], call["reader"]) == (Path("three"), Path("other"), "manifest")
+    words = " ".join(done.stdout.split())
+    assert "top-1 87.5 % 2.5 points 75.0 % to 97.5 % 85.0 % 90.0 %" in words
+    assert "severity, all pictures 0.250 0.025 0.100 to 0.350 0.200 0.300" in words
+    assert f"Use the bundle of {Path('three/seed-0')}. Chance decides." in words
+    assert "few pictures" in done.stderr
+    as_json = run("evaluate", "three", "--format", "json", "--quiet")
+    assert SeedsResult.from_json(as_json.stdout) == seeds_result()
+    assert "--reader needs PATH" in run("evaluate", "three", "--reader", "manifest").stderr
+
+
+def test_evaluate_shows_how_bad_mistakes_are(
+    run: Run, library: dict[str, Calls], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    severity = MistakeSeverity(2, 1.25, 0.125, 0.9, LeastRisk(0.9, None, 0.0625))
+    found = replace(result(), severity=severity)
+    monkeypatch.setattr(fieldmark.evaluation, "evaluate", lambda *_, **__: found)
+    words = " ".join(run("evaluate", "runs/a").stdout.split())
+    for part in (
+        "top-1, split test, one seed 90.5 %",
+        "severity of a mistake (1 to 2) 1.250 severity, all pictures 0.125 severity of the top-5 0.900",
+        "least risk: top-1 90.0 % least risk: severity of a mistake - least risk: severity, all pictures 0.062",
+    ):
+        assert part in words
+    monkeypatch.setattr(fieldmark.evaluation, "evaluate", lambda *_, **__: result())
+    assert "severity" not in run("evaluate", "runs/a").stdout
+
+
+def test_compare_prints_a_table_and_what_it_means(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = "top-1: a is better by 2.1 points, 95 % interval 0.8 to 3.4; p = 0.002."
+    figure = FigureDifference(
+        "top1", 0.9, 0.879, Interval(0.021, 0.008, 0.034), 0.002, "exact McNemar test", "first", words
+    )
+    sure = replace(figure, name="macro_recall", p=0.0001, words="so it is")
+    found = RunComparison("a", "b", "f" * 16, "test", 2000, None, 1, 1, 62, 20, (figure, sure), ("one training",))
+    calls: list[tuple[Path, Path]] = []
+    monkeypatch.setattr(fieldmark.evaluation, "compare_runs", lambda *runs: calls.append(runs) or found)
+    done = run("compare", "a", "b")
+    assert done.exit_code == 0, done.stderr
+    assert calls == [(Path("a"), Path("b"))]
+    printed = " ".join(done.stdout.split())
+    assert "top-1 90.0 % 87.9 % +2.1 +0.8 to +3.4 0.002 exact McNemar test" in printed
+    assert "+3.4 < 0.001" in printed
+    assert "Recognised 62 by a alone, 20 by b alone." in done.stdout.splitlines()
+    assert done.stdout.splitlines()[-2:] == [words, "so it is"]
+    assert "Note: one training" in done.stderr
+    assert RunComparison.from_json(run("compare", "a", "b", "--format", "json").stdout) == found
+
+
+def test_report_of_seeds(run: Run, seeds: dict[str, Calls], tmp_path: Path) -> None:
+    (tmp_path / "three").mkdir()
+    seeds_result().save(tmp_path / "three")
+    assert run("report", "three").stdout == f"{Path('three/report.html')}\n"
+    assert seeds["report"] == [{"run": Path("three")}]
+
+
 def test_report_prints_its_path(run: Run, library: dict[str, Calls]) -> None:
     done = run("report", "runs/a")
     assert done.stdout == f"{Path('runs/a/report.html')}\n"
@@ -221,6 +373,93 @@ def test_predict_as_csv(run: Run, tiny_run: Path, tmp_path: Path) -> None:
     assert len(rows) == 2
     assert {row["kind"] for row in rows} <= {"insect", "mammal"}
     assert float(rows[0]["probability"]) >= float(rows[0]["probability_2"])
+
+
+def test_predict_shows_what_may_be_relied_on(run: Run, deciding_run: Path, tmp_path: Path) -> None:
+    paths = [str(path) for path in pictures(tmp_path)]
+    rows = load_predictor(deciding_run)(paths)
+    table = run("predict", deciding_run, *paths).stdout.splitlines()[1:]
+    listed = list(csv.DictReader(io.StringIO(run("predict", deciding_run, *paths, "--format", "csv").stdout)))
+    data = json.loads(run("predict", deciding_run, *paths, "--format", "json").stdout)
+    for row, line, cells, entry in zip(rows, table, listed, data, strict=True):
+        assert row.decision is not None
+        assert f"→ {row.answer}" in line
+        assert (cells["answer"], cells["known"]) == (row.answer, "yes" if row.decision.known else "no")
+        assert cells["candidates"].split(" | ") == list(row.decision.candidates)
+        assert cells["label"] == entry["label"] == row.label
+        assert entry["answer"] == row.answer
+        assert entry["decision"]["known"] == row.decision.known
+        assert entry["decision"]["candidates"] == list(row.decision.candidates)
+        assert entry["decision"]["novelty"] == pytest.approx(row.decision.novelty, abs=1e-3)
+
+
+def test_an_answer_says_unknown_uncertain_or_the_name_that_is_certain() -> None:
+    def answer(decision: Decision | None) -> str | None:
+        return Prediction("x.jpg", "wren", 0.4, decision=decision).answer
+
+    assert answer(None) is None
+    assert answer(Decision(False, 3.0, ("wren",), "genus", "Troglodytes", 0.99)) == "unknown (nearest: wren)"
+    assert answer(Decision(True, 0.0, ("wren", "robin"))) == "uncertain (nearest: wren)"
+    assert answer(Decision(True, 0.0, ("wren",), "genus", "Troglodytes", 0.97)) == "Troglodytes"
+
+
+def test_calibrate_hands_on_its_options_and_prints_the_rule(
+    run: Run, deciding_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: Calls = []
+
+    def fit(folder: Path, **rest: object) -> DecisionRule:
+        asked.append({"run": folder, **rest})
+        rule = load_predictor(deciding_run).rule
+        assert rule is not None
+        return rule
+
+    monkeypatch.setattr(fieldmark.evaluation, "fit_decisions", fit)
+    options = ("--coverage", 0.8, "--precision", 0.9, "--score", "knn")
+    done = run("calibrate", "a", *options, "--sensitivity", "a=b=0.9", "--cost", "bee=7", "--quiet")
+    assert done.exit_code == 0, done.stderr
+    assert asked[0]["run"] == Path("a")
+    assert asked[0]["options"] == RuleOptions(
+        coverage=0.8, precision=0.9, score="knn", sensitivities={"a=b": 0.9}, costs={"bee": 7.0}
+    )
+    assert "60 pictures of noise" in done.stdout
+    assert "ant flagged from" in done.stdout
+    assert run("calibrate", "a", "--folds", 3, "--quiet").exit_code == 0
+    assert asked[1]["folds"] == 3
+
+
+@pytest.mark.parametrize("words", ["melanoma", "=0.9", "melanoma=much"])
+def test_calibrate_refuses_what_names_no_class_with_a_number(run: Run, words: str) -> None:
+    done = run("calibrate", "a", "--sensitivity", words)
+    assert done.exit_code == 2
+    assert "--sensitivity melanoma=0.95" in done.stderr
+
+
+def test_train_fits_decisions_where_there_are_validation_rows_enough(
+    run: Run, library: dict[str, Calls], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted: list[Path] = []
+    monkeypatch.setattr(fieldmark.evaluation, "fit_decisions", lambda folder, **rest: fitted.append(folder))
+    few = run("train", "photos", "--out", "a")
+    assert (few.exit_code, fitted) == (0, [])
+    assert "--holdout 0.1" in few.stderr
+    monkeypatch.setattr(fieldmark.evaluation, "has_held_out_rows", lambda folder: True)
+    assert run("train", "photos", "--out", "b", "--no-evaluate").exit_code == 0
+    assert fitted == [Path("b")]
+
+
+def test_evaluate_prints_how_far_decisions_held(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    ranks = (RankDecisions("genus", 0.8, 0.3, 0.97), RankDecisions("species", 0.9, 0.5, 0.94))
+    flags = (FlagDecisions("robin", 0.1, "sensitivity 0.95", 0.93, 0.7),)
+    told = DecisionResult(
+        *(0.9, 0.911, 0.0312, "robin", 0.85, 1.43, 0.7, 0.05, 0.062, "gen+knn", 0.95, 0.951),
+        *(ranks, 0.2, 0.65, flags, "296 pictures of split val"),
+    )
+    monkeypatch.setattr(fieldmark.evaluation, "evaluate", lambda *_, **__: replace(result(), decisions=told))
+    monkeypatch.setattr(fieldmark.report, "write_report", lambda folder: folder / "report.html")
+    printed = run("evaluate", "a").stdout
+    for words in ("91.1 %", "3.1 points", "1.43", "6.2 %", "95.1 %", "named at rank genus", "robin flagged", "93.0 %"):
+        assert words in printed
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "json"])
@@ -303,7 +542,7 @@ def test_demo_goes_the_whole_way(run: Run, library: dict[str, Calls], tmp_path: 
     assert library["birds"][0]["species"] == demo_module.QUICK_DEMO.species
     call = library["train"][0]
     assert (call["data"], call["out"], call["resume"]) == (folder / "birds", folder / "run", True)
-    assert call["config"] == demo_module.QUICK_DEMO.config
+    assert call["config"] == replace(demo_module.QUICK_DEMO.config, holdout=0.15)
     assert done.stdout.splitlines()[-1] == f"Report: {folder / 'run' / 'report.html'}"
 
 

@@ -35,4 +35,4 @@ def test_the_path_goes_to_stdout_and_the_note_to_stderr(tmp_path: Path) -> None:
 def test_unknown_formats_are_listed(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["export", str(tmp_path), "--format", "tflite"])
     assert result.exit_code == 2
-    assert "Valid names: keras" in result.stderr
+    assert "Valid names: int8, keras, onnx, openvino" in result.stderr

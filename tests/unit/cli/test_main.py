@@ -1,5 +1,7 @@
 import errno
+import importlib.metadata
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -12,7 +14,8 @@ import fieldmark
 from fieldmark.cli import main as entry
 from fieldmark.errors import DataError
 
-COMMANDS = ["demo", "train", "evaluate", "predict", "report", "export", "data check", "data cache"]
+COMMANDS = ["demo", "train", "evaluate", "predict", "report", "export", "data check", "data cache", "data shard"]
+COMMANDS += ["scale predict"]
 
 
 def raising(error: BaseException) -> typer.Typer:
@@ -55,17 +58,40 @@ def test_help_is_fast_and_imports_nothing_heavy() -> None:
     assert spent < 1.0, "processor seconds; wall time depends on what else the machine does"
 
 
-def test_version_names_all_three_without_importing_torch() -> None:
+def test_version_names_the_libraries_and_threads_without_importing_them() -> None:
     code = (
         "import sys\n"
         "from fieldmark.cli.main import app\n"
         "try: app(['--version'])\n"
-        "finally: assert 'torch' not in sys.modules\n"
+        "finally: assert not {'torch', 'onnxruntime'} & set(sys.modules)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    environment = {**os.environ, "OMP_NUM_THREADS": "7"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"fieldmark {fieldmark.__version__}, torch 2.")
-    assert done.stdout.endswith(" threads\n")
+    version = r"(\d+\.\d+\S*|not installed)"
+    expected = rf"fieldmark {fieldmark.__version__}, torch \d+\.\d+\S*, onnxruntime {version}, 7 threads\n"
+    assert re.fullmatch(expected, done.stdout), done.stdout
+
+
+def test_version_says_which_library_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(name: str) -> str:
+        if name == "onnxruntime":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return "1.2.3"
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    done = CliRunner().invoke(entry.app, ["--version"])
+    assert "torch 1.2.3, onnxruntime not installed, " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("typed", "place", "offered"), [("fieldmark pred", 1, "predict"), ("fieldmark data c", 2, "cache")]
+)
+def test_the_shell_completes_commands(typed: str, place: int, offered: str) -> None:
+    environment = {**os.environ, "_FIELDMARK_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(place)}
+    code = "from fieldmark.cli.main import app; app(prog_name='fieldmark')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    assert offered in done.stdout.split(), done.stderr
 
 
 def test_a_mistake_is_a_message_with_its_cure_on_stderr() -> None:

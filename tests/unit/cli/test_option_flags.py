@@ -64,6 +64,13 @@ def test_flags_go_over_the_file_and_the_file_over_the_defaults(tmp_path: Path) -
     assert config.batch_size == TrainConfig().batch_size
 
 
+def test_occluders_are_names_between_commas() -> None:
+    assert options_from_flags(TrainConfig, {"occluders": "grey, leaves"}, None).occluders == ("grey", "leaves")
+    with pytest.raises(ConfigError, match="'gray'") as caught:
+        options_from_flags(TrainConfig, {"occluders": "gray"}, None)
+    assert "'grey'" in caught.value.cure
+
+
 def test_wrong_values_and_files_are_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="three numbers"):
         options_from_flags(TrainConfig, {"mean": "0.1,0.2"}, None)

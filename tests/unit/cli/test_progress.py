@@ -35,6 +35,17 @@ def test_lines_come_now_and_then_with_the_time_left(clock: Clock) -> None:
     assert len(lines) == 7
 
 
+def test_work_begun_anew_has_its_time_left_reckoned_anew(clock: Clock) -> None:
+    """One seed after another: what the first took says nothing of how far the second is."""
+    stream = io.StringIO()
+    bars = LineBars(Console(file=stream, width=200))
+    for _ in range(2):
+        for done in range(21):
+            bars.update("Training", done, 20)
+            clock.now += 1
+    assert stream.getvalue().splitlines()[-1] == "Training: 11 of 20, about 9 s left"
+
+
 def test_short_work_prints_no_line(clock: Clock) -> None:
     stream = io.StringIO()
     bars = LineBars(Console(file=stream))
@@ -52,6 +63,17 @@ def test_bars_show_in_a_terminal_and_go_away() -> None:
         bars.update("Decoding [x]", 5, 10)
     assert "Decoding [x]" in stream.getvalue()
     assert "5/10" in stream.getvalue()
+
+
+def test_a_bar_begun_anew_measures_its_time_anew() -> None:
+    bars = RichBars(Console(file=io.StringIO()))
+    begun = []
+    for done, total in ((3, 10), (5, 10), (1, 20)):
+        bars.update("Training", done, total)
+        (task,) = bars._progress.tasks
+        begun.append(task.start_time)
+    assert begun[0] == begun[1] < begun[2]
+    assert (task.completed, task.total) == (1, 20)
 
 
 def test_quiet_prints_neither_notes_nor_progress(capsys: pytest.CaptureFixture[str]) -> None:

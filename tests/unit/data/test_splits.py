@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from fieldmark.data.splits import assign_splits, folds
+from fieldmark.data.splits import assign_splits, folds, hold_out
 from fieldmark.data.table import Table, make_table
 from fieldmark.errors import DataError
 
@@ -134,3 +134,22 @@ def test_folds_depend_on_the_seed_and_want_two_and_labels() -> None:
         folds(table, 1, 0)
     with pytest.raises(DataError):
         folds(make(["a", None]), 2, 0)
+
+
+def test_training_rows_are_held_out_where_there_are_no_validation_rows() -> None:
+    table = assign_splits(grouped(), validation=0.0, test=0.3)
+    held = hold_out(table, 0.1, seed=1)
+    before, after = splits_of(table), splits_of(held)
+    assert {after[name] for name, split in before.items() if split == "test"} == {"test"}
+    of_train = [name for name, split in before.items() if split == "train"]
+    assert {after[name] for name in of_train} == {"train", "val"}
+    assert sum(after[name] == "val" for name in of_train) / len(of_train) == pytest.approx(0.1, abs=0.01)
+    groups = held.frame.group_by("group").agg(pl.col("split").n_unique())
+    assert groups["split"].max() == 1
+    assert splits_of(hold_out(table, 0.1, seed=2)) != after
+
+
+def test_validation_rows_that_are_there_stay_the_only_ones() -> None:
+    table = assign_splits(grouped())
+    assert hold_out(table, 0.2) is table
+    assert hold_out(assign_splits(grouped(), validation=0.0), 0.0).split("val").frame.height == 0

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from fieldmark.decide import Decider, HeldOut, RuleOptions, Said, fit_rule, scaled_softmax
+from fieldmark.decide.conformal import THRESHOLDS
 from fieldmark.decide.fitting import FEWEST_ROWS, stratified_folds
 from fieldmark.errors import ConfigError, DataError
 
@@ -37,6 +38,15 @@ def test_an_unknown_score_lists_the_valid_ones() -> None:
     with pytest.raises(ConfigError, match="max_sofmax") as caught:
         RuleOptions(score="max_sofmax")
     assert "Did you mean 'max_softmax'?" in caught.value.cure
+
+
+def test_thresholds_are_fitted_for_whom_they_are_asked_for() -> None:
+    for by in THRESHOLDS:
+        rule, _ = fit(held(600), RuleOptions(thresholds_by=by))
+        assert rule.thresholds_by == by
+        assert by == "cluster" or (len(set(rule.class_thresholds)) == 1) == (by == "all")
+    with pytest.raises(ConfigError, match="no way to fit thresholds 'klass'"):
+        RuleOptions(thresholds_by="klass")
 
 
 @pytest.mark.parametrize("options", [{"coverage": 1.0}, {"precision": 0.2}, {"known_share": 1.5}, {"neighbours": 0}])
@@ -100,3 +110,21 @@ def test_folds_hold_every_class_alike() -> None:
     folds = stratified_folds(truth, 5, seed=1)
     for label, count in enumerate((10, 4, 1)):
         assert np.bincount(folds[truth == label], minlength=5).tolist() == [count] * 5
+
+
+def test_rounding_turns_no_decision_of_the_rows_that_the_thresholds_come_from() -> None:
+    rows, ranks = held(300), ("kingdom", "class")
+    lineage = {name: ("animal", name) for name in CLASSES}  # a rank of one name: its probability is 1 up to rounding
+    rule, temperature = fit_rule(rows, CLASSES, ranks, lineage, RuleOptions(score="energy"))
+    assert rule.rank_thresholds["kingdom"] == pytest.approx(1 - 1e-5, abs=1e-9)
+    decide = Decider(rule, CLASSES, ranks, lineage)
+
+    def decided(logits: np.ndarray) -> list[tuple[object, ...]]:
+        found = decide(Said(logits, scaled_softmax(logits, temperature), rows.similarities))
+        return [(row.known, row.rank, row.name) for row in found]
+
+    wanted = decided(rows.logits)
+    assert {known for known, _, _ in wanted} == {True, False}
+    for seed in range(5):
+        noise = 1e-7 * np.random.default_rng(seed).normal(size=rows.logits.shape)
+        assert decided(rows.logits + noise) == wanted

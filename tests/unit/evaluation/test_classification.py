@@ -109,6 +109,34 @@ def test_figures_are_those_known_by_construction(found: EvalResult) -> None:
     assert 0 < found.ece < 1
 
 
+def test_severity_is_known_by_construction(found: EvalResult, predictor: ByColor, table: Table, tmp_path: Path) -> None:
+    """Of four mistakes three are between the cold colours, which meet one rank up, and one goes to the root."""
+    assert found.severity is not None
+    assert found.severity.root == 2
+    assert found.severity.of_mistakes == pytest.approx(5 / 4)
+    assert found.severity.of_all == pytest.approx(5 / 30)
+    # of three classes all count: 0, 1 and 2 of a cold colour, 0, 2 and 2 of red
+    assert found.severity.of_top5 == pytest.approx((20 * 3 + 10 * 4) / 90)
+    flat = replace(predictor.info, rank_names=("colour",), lineage={})
+    run = tmp_path / "flat"
+    assert evaluate_predictor(InBundleOrder(flat), table, run, cache=tmp_path / "cache").severity is None
+
+
+def test_least_risk_names_the_likelier_warmth(predictor: ByColor, table: Table, tmp_path: Path) -> None:
+    """Red is the most probable colour, but the two cold ones together are more probable: one of them costs less."""
+
+    class Unsure(InBundleOrder):
+        def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+            return np.tile([0.36, 0.4, 0.24], (len(pixels), 1))  # blue, red, green
+
+    result = evaluate_predictor(Unsure(predictor.info), table, tmp_path / "run", cache=tmp_path / "cache")
+    assert result.severity is not None
+    assert result.top1 == pytest.approx(1 / 3)
+    assert result.severity.of_mistakes == 2
+    risk = result.severity.least_risk
+    assert (risk.top1, risk.of_mistakes, risk.of_all) == pytest.approx((1 / 3, 1.5, 1))
+
+
 def test_pairs_come_with_pictures_of_both_sides(found: EvalResult, tmp_path: Path) -> None:
     pair = found.pairs[0]
     assert (pair.first, pair.second, pair.first_as_second, pair.second_as_first) == ("green", "blue", 2, 1)

@@ -4,7 +4,7 @@ import torch
 from scipy import ndimage
 
 from fieldmark.errors import ConfigError
-from fieldmark.explain.removal import FILLS, elsewhere, inpaint, removal_effects, removed_mask
+from fieldmark.explain.removal import FILLS, inpaint, removal_effects, removed_mask
 from part_stand_ins import SIDE, colour_reader
 
 
@@ -87,28 +87,6 @@ def test_what_is_removed_is_a_little_more_than_the_region_but_no_padding() -> No
     removed = removed_mask(region(), inside)
     assert (removed == (ndimage.binary_dilation(region()) & inside)).all()  # one pixel of 64
     assert not removed_mask(np.zeros_like(inside), inside).any()
-
-
-def test_controls_have_the_shape_and_lie_elsewhere_on_the_picture() -> None:
-    inside = EVERYWHERE.copy()
-    inside[50:] = False
-    found = elsewhere(region(), inside, 6, np.random.default_rng(0))
-    assert len(found) == 6
-    for mask in found:
-        assert mask.sum() == region().sum()
-        assert not (mask & region()).any()
-        assert not (mask & ~inside).any()
-    assert len({mask.tobytes() for mask in found}) == 6
-
-
-def test_there_may_be_no_room_for_a_control() -> None:
-    large = np.zeros((SIDE, SIDE), np.bool_)
-    large[:40] = True
-    assert elsewhere(large, EVERYWHERE, 3, np.random.default_rng(0)) == []
-    exact = np.zeros((SIDE, SIDE), np.bool_)
-    exact[: SIDE // 2] = True
-    (other,) = elsewhere(exact, EVERYWHERE, 3, np.random.default_rng(0))
-    assert (other == ~exact).all()
 
 
 def test_the_measured_change_is_that_of_the_recognisers_answer(fill: str) -> None:

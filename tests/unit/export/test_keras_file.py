@@ -144,7 +144,7 @@ def test_a_file_that_is_there_stays_unless_told_otherwise(tmp_path: Path) -> Non
         export(tmp_path / "run", "keras")
     assert "--force" in caught.value.cure
     assert file.read_text() == "mine"
-    assert export(tmp_path / "run", "keras", replace=True) == file
+    assert export(tmp_path / "run", "keras", replace=True).file == file
     assert zipfile.is_zipfile(file)
 
 

@@ -14,8 +14,20 @@ from fieldmark.records import BrokenRow, Interval, Leak
 from fieldmark.report import write_report
 from fieldmark.report.curves import nice_ticks, read_curves
 from fieldmark.report.heatmap import MAX_CLASSES, draw_heatmap
+from fieldmark.report.trust import verdicts
 from fieldmark.report.wording import readable_names, sureness, words_for
-from fieldmark.results import ClassResult, ConfusedPair, EvalResult, LeakPair, Picture
+from fieldmark.results import (
+    ClassResult,
+    ConfusedPair,
+    DecisionResult,
+    EvalResult,
+    FlagDecisions,
+    LeakPair,
+    LeastRisk,
+    MistakeSeverity,
+    Picture,
+    RankDecisions,
+)
 
 EVIL = '<script>alert("x")</script>'
 TEMPLATES = Path(__file__).parents[3] / "src" / "fieldmark" / "report" / "templates"
@@ -75,6 +87,16 @@ class Elements(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.found.append((tag, {name: value or "" for name, value in attrs}))
+
+
+def test_severity_is_shown_where_there_is_a_lineage(tmp_path: Path) -> None:
+    severity = MistakeSeverity(2, 1.25, 0.312, 0.9, LeastRisk(0.74, None, 0.301))
+    page = write(tmp_path / "with", replace(result(), severity=severity))
+    assert "How bad the mistakes are" in page
+    row = re.search(r"least risk</th>(.*?)</tr>", page, re.DOTALL)
+    assert row is not None
+    assert re.findall(r">([^<]+)</td>", row[1]) == ["74.0\u202f%", "–", "0.301"]
+    assert "How bad the mistakes are" not in write(tmp_path / "without", result())
 
 
 def test_the_first_things_are_the_headline_then_the_pairs(tmp_path: Path) -> None:
@@ -237,3 +259,60 @@ def test_colours_are_legible(scheme: int) -> None:
         for background in backgrounds:
             low, high = sorted((luminance(colors[text]), luminance(colors[background])))
             assert (high + 0.05) / (low + 0.05) >= 4.5, (text, background)
+
+
+def decided(**changes: object) -> DecisionResult:
+    told = DecisionResult(
+        promised_coverage=0.9,
+        coverage=0.905,
+        class_gap=0.031,
+        worst_class="Marsh Wren",
+        worst_coverage=0.8,
+        mean_size=1.62,
+        single=0.5,
+        promised_rejected=0.05,
+        rejected=0.049,
+        score="gen+knn",
+        promised_precision=0.95,
+        precision=0.96,
+        ranks=(RankDecisions("genus", 0.9, 0.2, 0.95), RankDecisions("species", 0.8, 0.7, 0.97)),
+        unnamed=0.1,
+        mean_depth=0.8,
+        flags=(FlagDecisions("Marsh Wren", 0.1, "sensitivity 0.95", 0.94, 0.6),),
+        fitted_on="296 pictures of split val",
+    )
+    return replace(told, **changes)  # type: ignore[arg-type]
+
+
+def test_the_first_screen_says_what_can_be_trusted(tmp_path: Path) -> None:
+    page = write(tmp_path, replace(result(), decisions=decided()))
+    first = page[page.index('id="trust"') : page.index('id="pairs"')]
+    for words in ("90.5\u202f% hold the true class", "1.6 candidates", "3.1 points off", "least Marsh Wren, 80\u202f%"):
+        assert words in first
+    for words in ("96.0\u202f% right", "70\u202f% at rank species", "10\u202f% without a name", "4.9\u202f% refused"):
+        assert words in first
+    for words in ("94.0\u202f% found", "sensitivity 0.95", "296 pictures of split val", "5.0\u202f% off"):
+        assert words in first
+
+
+def test_a_run_without_a_rule_says_that_it_never_says_unknown(tmp_path: Path) -> None:
+    page = write(tmp_path, result())
+    assert "It never says" in page
+    assert "hold the true class" not in page
+
+
+@pytest.mark.parametrize(
+    ("changes", "kept"),
+    [
+        ({}, [True, True, True, True]),
+        ({"coverage": 0.88}, [True, False, True, True]),
+        ({"coverage": 0.89}, [True, True, True, True]),  # chance: 1,389 pictures
+        ({"precision": 0.92}, [True, True, False, True]),
+        ({"precision": None, "unnamed": 1.0}, [True, True, None, True]),
+        ({"rejected": 0.08}, [True, True, True, False]),
+    ],
+)
+def test_a_verdict_allows_for_chance_and_no_more(changes: dict[str, object], kept: list[bool | None]) -> None:
+    found = verdicts(replace(result(), decisions=decided(**changes)))
+    assert [entry.kept for entry in found[:4]] == kept
+    assert verdicts(replace(result(), ece=0.051))[0].kept is False
