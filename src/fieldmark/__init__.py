@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from fieldmark.audit import audit_table
     from fieldmark.data.reading import read_table
     from fieldmark.data.table import Table
     from fieldmark.errors import FieldmarkError
@@ -35,6 +36,7 @@ __all__ = [
     "Table",
     "TrainConfig",
     "add_class",
+    "audit_table",
     "compare_runs",
     "create_app",
     "evaluate",
@@ -62,6 +64,7 @@ _HOMES = {
     "Table": "fieldmark.data.table",
     "TrainConfig": "fieldmark.training.config",
     "add_class": "fieldmark.gallery",
+    "audit_table": "fieldmark.audit",
     "compare_runs": "fieldmark.evaluation",
     "create_app": "fieldmark.serve",
     "evaluate": "fieldmark.evaluation",

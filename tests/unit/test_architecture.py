@@ -20,6 +20,7 @@ PUBLIC_NAMES = [
     "Table",
     "TrainConfig",
     "add_class",
+    "audit_table",
     "compare_runs",
     "create_app",
     "evaluate",

@@ -12,6 +12,7 @@ NAMES = [
     "Table",
     "TrainConfig",
     "add_class",
+    "audit_table",
     "compare_runs",
     "create_app",
     "evaluate",

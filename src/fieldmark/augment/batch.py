@@ -110,7 +110,7 @@ class BatchAugment:
             x, covered = self.occlusion(x, generator)
         if self.lighting:
             lit = relight(x, self.lighting, generator)
-            # one corruption a picture: both at once leave too little to learn fine marks from
+            # one corruption a picture, so that something is left to learn fine marks from
             x = lit if covered is None else torch.where(covered.flatten(1).any(1).view(-1, 1, 1, 1), x, lit)
         scale = x.new_tensor([1 / s for s in self.std]).view(1, 3, 1, 1)
         shift = x.new_tensor([-m / s for m, s in zip(self.mean, self.std, strict=True)]).view(1, 3, 1, 1)

@@ -16,8 +16,8 @@ from fieldmark.errors import ConfigError, unknown_name
 #: Shares of the object that the protocol covers; 0 is the picture as it is.
 FRACTIONS = tuple(tenth / 10 for tenth in range(10))
 
-#: In training: sides of the place that is occluded, as shares of the picture, and the share of it that is covered. With
-#: more, what a label stands for is gone from many pictures, and clean accuracy suffers.
+#: In training: sides of the place that is occluded, as shares of the picture, and the share of it that is covered. Of
+#: more, little of what a label stands for would be left in many pictures.
 _PLACE_SIDES = (0.4, 1.0)
 _TRAINED_FRACTIONS = (0.1, 0.6)
 

@@ -1,90 +1,94 @@
 """`fieldmark data check`."""
 
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from fieldmark.cli.evaluate import ResultFormat
-from fieldmark.cli.terminal import (
-    CacheFolder,
-    Quiet,
-    ReaderName,
-    Terminal,
-    cache_folder,
-    open_terminal,
-    printable,
-)
+from fieldmark.cli.terminal import CacheFolder, Quiet, ReaderName, cache_folder, open_terminal
 
-if TYPE_CHECKING:
-    from fieldmark.data.checking import DataReport
 
-#: Classes and leaks that the tables name; JSON names them all.
-_SHOWN = 20
+class DroppedOnDemand(StrEnum):
+    """What `--fix` drops only where it is asked to."""
+
+    SUSPECTS = "suspects"
+    GROUPS = "groups"
 
 
 def data_check(
     context: typer.Context,
     path: Annotated[Path, typer.Argument(help="Folder or file of pictures.")],
     reader: ReaderName = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Embed the pictures with this network: a safetensors file.", show_default="none")
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Embed the pictures with the network of this run.", show_default="none")
+    ] = None,
+    backbone: Annotated[
+        str | None, typer.Option(help="The network that --weights belong to.", show_default="the file's name")
+    ] = None,
+    mean: Annotated[
+        str | None, typer.Option(metavar="R,G,B", help="Mean that --weights want.", show_default="the network's")
+    ] = None,
+    std: Annotated[
+        str | None, typer.Option(metavar="R,G,B", help="Deviation that --weights want.", show_default="the network's")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the audit's record and page.", show_default="none")
+    ] = None,
+    fix: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a new table (.parquet) without the faults; no picture is touched.", show_default="none"
+        ),
+    ] = None,
+    drop: Annotated[
+        list[DroppedOnDemand] | None,
+        typer.Option(help="What --fix drops besides; may be repeated.", show_default="nothing"),
+    ] = None,
     output: Annotated[ResultFormat, typer.Option("--format", help="How to print the result.")] = ResultFormat.TABLE,
+    device: Annotated[str, typer.Option(help="Where the network runs: cpu, cuda ...")] = "cpu",
     cache: CacheFolder = None,
     quiet: Quiet = False,
 ) -> None:
     """Say what is in a data set and what is wrong with it.
 
-    Every picture is decoded; the same picture or group on both sides of a split is looked for. The exit code
-    is 0 where all is well and 1 where faults were found.
+    Every picture is decoded. Copies inside and across splits, groups on both sides of a split, blurred and dark
+    pictures, classes of a single source are looked for; with a network (--weights or --run) also copies that were cut,
+    odd pictures and labels that look wrong. The exit code is 0 where all is well and 1 where faults were found.
 
     Examples:
       fieldmark data check photos/
-      fieldmark data check photos/ --reader folders
-      fieldmark data check CUB_200_2011/ --format json > check.json
+      fieldmark data check photos/ --weights mobilenetv2_100.safetensors --out audit/
+      fieldmark data check photos/ --run runs/first --fix clean.parquet --drop suspects
+      fieldmark data check CUB_200_2011/ --reader cub --format json > check.json
     """
     terminal = open_terminal(context, quiet)
 
-    from fieldmark.data.checking import check_data
+    from fieldmark.audit import audit_table, repair_table, save_repair
+    from fieldmark.audit.repair import check_place
+    from fieldmark.cli.audit_output import network_for, print_audit, print_repair
     from fieldmark.data.reading import read_table
 
+    if fix is not None:
+        check_place(fix)
+    network = network_for(weights, run, backbone, mean, std, device)
     table = read_table(path, reader=reader)
-    with terminal.progress("Decoding pictures") as progress:
-        report = check_data(table, cache_folder(cache), progress)
+    with terminal.bars() as bars:
+        result = audit_table(table, cache=cache_folder(cache), network=network, out=out, progress=bars.update)
     if output is ResultFormat.JSON:
-        terminal.result(report.to_json())
+        terminal.result(result.to_json())
     else:
-        _print_report(terminal, report)
-    if report.faults:
+        print_audit(terminal, result)
+    if out is not None:
+        from fieldmark.report import write_audit_page
+
+        terminal.note(f"Page: {write_audit_page(out)}")
+    if fix is not None:
+        repair = repair_table(table, result, [kind.value for kind in drop or ()])
+        print_repair(terminal, repair, fix, save_repair(repair, fix), as_json=output is ResultFormat.JSON)
+    if result.faults:
         raise typer.Exit(1)
-
-
-def _print_report(terminal: Terminal, report: "DataReport") -> None:
-    terminal.table(["", ""], [[name, value] for name, value in report.overview()])
-    if report.classes:
-        columns = ["class", "train", "val", "test", "no split"]
-        ordered = sorted(report.classes, key=lambda entry: (-entry.rows, entry.name))
-        shown = ordered if len(ordered) <= _SHOWN else ordered[: _SHOWN // 2] + ordered[-_SHOWN // 2 :]
-        rows = [[entry.name, *(f"{count:,}" for count in entry.counts)] for entry in shown]
-        part = "" if len(shown) == len(ordered) else f", the {_SHOWN // 2} largest and the {_SHOWN // 2} smallest"
-        terminal.table(columns, rows, title=f"Rows of each class{part}")
-    _print_list(terminal, "Broken pictures", [f"{row.path}: {row.reason}" for row in report.broken])
-    _print_list(terminal, "Files left out", [f"{row.path}: {row.reason}" for row in report.skipped])
-    leaks = [
-        f"{leak.kind}: {leak.first} ({leak.first_split}) - {leak.second} ({leak.second_split})" for leak in report.leaks
-    ]
-    _print_list(terminal, "Leaks between splits", leaks, limit=_SHOWN)
-    _print_list(terminal, "Notes", list(report.notes))
-    if report.faults:
-        _print_list(terminal, "Faults", list(report.faults))
-    else:
-        terminal.result("No faults found.")
-
-
-def _print_list(terminal: Terminal, title: str, lines: list[str], limit: int | None = None) -> None:
-    if not lines:
-        return
-    terminal.result(f"{title}:")
-    for line in lines[:limit]:
-        terminal.result(f"  {printable(line)}")
-    if limit is not None and len(lines) > limit:
-        terminal.result(f"  and {len(lines) - limit:,} more; --format json names them all")
-    terminal.result("")

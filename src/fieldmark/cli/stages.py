@@ -46,7 +46,10 @@ def train_run(
         result = train(data, out, config, cache=cache, reader=reader, resume=resume, observer=observer)
     for row in Table.load(out / TABLE_FILE).skipped:
         terminal.note(f"Left out: {row.path}: {row.reason}")
-    accuracy = "" if result.val_top1 is None else f", validation accuracy {percent(result.val_top1)}"
+    accuracy = ""
+    if result.val_top1 is not None:  # no accuracy without its leaks, also where no evaluation follows
+        leaks = counted(len(result.leaks), "leak")
+        accuracy = f", validation accuracy {percent(result.val_top1)} ({leaks} between splits)"
     epochs = "1 epoch" if result.epochs == 1 else f"{result.epochs} epochs"
     terminal.note(f"Trained {epochs} in {in_words(result.seconds)}{accuracy}: {result.run}")
 

@@ -1,14 +1,12 @@
 """What is in a data set, and what is wrong with it."""
 
 import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from fieldmark.audit_results import IMBALANCED, ClassRows, DataReport
 from fieldmark.data.audio import decode_sound, is_sound
 from fieldmark.data.cache import CachedImages, cache_images
 from fieldmark.data.leaks import find_copies, find_leaks
@@ -16,114 +14,13 @@ from fieldmark.data.table import SPLITS, Table
 from fieldmark.errors import BrokenSoundError
 from fieldmark.records import BrokenRow, Leak, Preprocessing, Progress
 
-#: Side in pixels at which pictures are decoded for a check: enough to tell near duplicates.
-_RESOLUTION = 64
-
-#: From this ratio of the largest class to the smallest on, the imbalance is worth a note.
-_IMBALANCED = 10.0
+#: Side in pixels at which pictures are decoded for a check: enough to tell near duplicates and blur; of very many
+#: pictures (the cache holds so much) half as large, which still tells duplicates.
+_RESOLUTION, _SMALL_RESOLUTION = 128, 64
+_MANY = 200_000
 
 #: Names that a sentence lists.
 _LISTED = 5
-
-
-@dataclass(frozen=True, slots=True)
-class ClassRows:
-    """How many labelled rows a class has.
-
-    Attributes:
-        name: the class.
-        rows: all its rows.
-        counts: its rows of split train, val, test and of no split.
-    """
-
-    name: str
-    rows: int
-    counts: tuple[int, int, int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class DataReport:
-    """What a check found.
-
-    Attributes:
-        root: the folder that paths are relative to.
-        reader: the format's name.
-        recognised_by: what it was recognised by, in words.
-        fingerprint: the table's fingerprint.
-        rows: number of rows.
-        labelled: rows that have a label.
-        splits: split (or ``"none"``) → rows.
-        classes: one entry per class.
-        ranks: rank name → number of names that occur, coarse to fine.
-        groups: number of groups; 0 where rows have none.
-        boxes: rows that have a box.
-        with_parts: rows that have keypoints.
-        with_attributes: rows that have attributes.
-        part_names: the keypoints' names.
-        attribute_names: the attributes' names.
-        picture_sides: smallest, median and largest longer side of the pictures in px; empty without pictures.
-        imbalance: rows of the largest class by those of the smallest that has any; ``None`` without labels.
-        broken: pictures and sounds that can't be decoded.
-        skipped: files that could not become rows.
-        leaks: samples and groups on both sides of a split.
-        faults: what should be put right, in words; empty where all is well.
-        notes: what is worth knowing, in words.
-    """
-
-    root: str
-    reader: str
-    recognised_by: str
-    fingerprint: str
-    rows: int
-    labelled: int
-    splits: Mapping[str, int]
-    classes: tuple[ClassRows, ...]
-    ranks: Mapping[str, int]
-    groups: int
-    boxes: int
-    with_parts: int
-    with_attributes: int
-    part_names: tuple[str, ...]
-    attribute_names: tuple[str, ...]
-    picture_sides: tuple[int, ...]
-    imbalance: float | None
-    broken: tuple[BrokenRow, ...]
-    skipped: tuple[BrokenRow, ...]
-    leaks: tuple[Leak, ...]
-    faults: tuple[str, ...]
-    notes: tuple[str, ...]
-
-    def to_json(self) -> str:
-        """Return the report as JSON."""
-        return json.dumps(asdict(self), indent=1, ensure_ascii=False)
-
-    def overview(self) -> list[tuple[str, str]]:
-        """Return what there is as pairs of a name and a value, in words."""
-        lines = [
-            ("format", f"{self.reader}, recognised by {self.recognised_by}" if self.recognised_by else self.reader),
-            ("folder", self.root),
-            ("fingerprint", self.fingerprint),
-            ("rows", f"{self.rows:,} ({self.labelled:,} labelled, {self.rows - self.labelled:,} unlabelled)"),
-            ("splits", ", ".join(f"{name} {count:,}" for name, count in self.splits.items())),
-            ("classes", f"{len(self.classes):,}"),
-        ]
-        if len(self.ranks) > 1:
-            lines.append(("lineage", ", ".join(f"{count:,} × {name}" for name, count in self.ranks.items())))
-        if self.imbalance is not None:
-            lines.append(("largest / smallest class", f"{self.imbalance:.1f}"))
-        for name, count in (
-            ("groups", self.groups),
-            ("rows with a box", self.boxes),
-            ("rows with keypoints", self.with_parts),
-            ("rows with attributes", self.with_attributes),
-        ):
-            if count:
-                lines.append((name, f"{count:,}"))
-        if self.picture_sides:
-            low, middle, high = self.picture_sides
-            words = f"{low:,} to {high:,} px, median {middle:,} px" if low < high else f"{low:,} px"
-            lines.append(("longer side of the pictures", words))
-        return lines
 
 
 def check_data(table: Table, cache: Path, progress: Progress | None = None) -> DataReport:
@@ -140,12 +37,12 @@ def check_data(table: Table, cache: Path, progress: Progress | None = None) -> D
         What was found; its ``faults`` are empty where all is well.
     """
     sounds = table.where(is_sound())
-    pictures = table.where(pl.col("path").is_not_null() & ~is_sound())
+    pictures = pictures_of(table)
     images = None
     broken: tuple[BrokenRow, ...] = ()
     leaks: tuple[Leak, ...] = ()
     if len(pictures):
-        images = cache_images(pictures, Preprocessing(_RESOLUTION), cache, max_broken=1.0, progress=progress)
+        images = decode_for_check(pictures, cache, progress)
         broken, leaks = images.broken, find_leaks(pictures, images)
     if len(sounds):
         fine, content, silent = _hear(sounds, progress)
@@ -182,6 +79,23 @@ def check_data(table: Table, cache: Path, progress: Progress | None = None) -> D
         faults=_faults(kind, table.skipped, broken, leaks, classes),
         notes=_notes(classes, imbalance),
     )
+
+
+def pictures_of(table: Table) -> Table:
+    """Keep the rows that hold pictures."""
+    return table.where(pl.col("path").is_not_null() & ~is_sound())
+
+
+def decode_for_check(pictures: Table, cache: Path, progress: Progress | None = None) -> CachedImages:
+    """Decode the pictures of a table as a check looks at them; any number of them may be broken.
+
+    Args:
+        pictures: the rows, one or more.
+        cache: folder of decoded pictures.
+        progress: told how many pictures are done.
+    """
+    side = _RESOLUTION if len(pictures) <= _MANY else _SMALL_RESOLUTION
+    return cache_images(pictures, Preprocessing(side), cache, max_broken=1.0, progress=progress)
 
 
 def _hear(table: Table, progress: Progress | None) -> tuple[Table, list[str], tuple[BrokenRow, ...]]:
@@ -255,7 +169,7 @@ def _notes(classes: tuple[ClassRows, ...], imbalance: float | None) -> tuple[str
     empty = [entry.name for entry in classes if not entry.rows]
     if empty:
         notes.append(f"{_counted(len(empty), 'class', 'classes')} without any row: {_listed(empty)}.")
-    if imbalance is not None and imbalance >= _IMBALANCED:
+    if imbalance is not None and imbalance >= IMBALANCED:
         notes.append(
             f"The largest class has {imbalance:.0f} times the rows of the smallest: look at macro recall, "
             "and try --class-balanced."

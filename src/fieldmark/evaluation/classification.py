@@ -13,6 +13,7 @@ from fieldmark.data.cache import CachedImages, cache_images
 from fieldmark.data.leaks import find_leaks
 from fieldmark.data.reading import read_table
 from fieldmark.data.table import Table
+from fieldmark.data.thumbnail_files import ThumbnailWriter
 from fieldmark.decide import DecisionRule
 from fieldmark.errors import DataError
 from fieldmark.evaluation.decision_figures import measure_decisions
@@ -20,7 +21,6 @@ from fieldmark.evaluation.figures import listed, measure, warnings_for
 from fieldmark.evaluation.leakage import leaks_from_training, leaks_of
 from fieldmark.evaluation.outcome import PREDICTIONS_FILE, Outcome
 from fieldmark.evaluation.pictures import (
-    PictureWriter,
     confused_pairs,
     leak_pairs,
     recognised,
@@ -174,7 +174,7 @@ def evaluate_predictor(
     rule = predictor.rule if isinstance(predictor, DecidingPredictor) else None
     decided = None if rule is None else measure_decisions(outcome, rule, info)
     result = replace(result, broken=broken, warnings=warnings, decisions=decided)
-    result = _illustrate(result, outcome, images.table, PictureWriter(table.root, partial), seed=seed)
+    result = _illustrate(result, outcome, images.table, ThumbnailWriter(table.root, partial, PICTURE_FOLDER), seed=seed)
     replace_folder(partial, run / PICTURE_FOLDER)
     result.save(run)
     return result
@@ -268,7 +268,9 @@ def _broken_in(split: str, table: Table, images: CachedImages) -> tuple[BrokenRo
     return (*(row for row in images.broken if row.id in wanted), *table.skipped)
 
 
-def _illustrate(result: EvalResult, outcome: Outcome, table: Table, writer: PictureWriter, *, seed: int) -> EvalResult:
+def _illustrate(
+    result: EvalResult, outcome: Outcome, table: Table, writer: ThumbnailWriter, *, seed: int
+) -> EvalResult:
     """Add the pictures to a result whose figures are known."""
     pairs = most_confused_pairs(outcome.truth, outcome.predicted, len(outcome.classes))
     return replace(

@@ -1,27 +1,17 @@
 """The pictures that go with an evaluation: which are shown, and their thumbnails."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from PIL import Image
 
-from fieldmark.data.images import decode, sample_source
 from fieldmark.data.table import Table
-from fieldmark.errors import BrokenImageError
+from fieldmark.data.thumbnail_files import ThumbnailWriter
 from fieldmark.evaluation.outcome import Outcome
 from fieldmark.metrics import PairCount
 from fieldmark.records import Leak
-from fieldmark.results import PICTURE_FOLDER, ConfusedPair, LeakPair, Picture
-
-#: Longer side of a thumbnail in pixels.
-THUMBNAIL = 224
-
-#: Pictures with a longer side below this are enlarged pixel by pixel, so that they can be seen at all.
-_TINY = 80
+from fieldmark.results import ConfusedPair, LeakPair, Picture
 
 MAX_PAIRS = 12
 MISTAKES_PER_PAIR = 4
@@ -34,45 +24,7 @@ MAX_RECOGNISED = 8
 _LEAK_ORDER = ("exact", "near", "group")
 
 
-class PictureWriter:
-    """Writes thumbnails into a folder, each picture once.
-
-    Args:
-        root: the folder that the table's paths are relative to.
-        folder: where the thumbnails go.
-    """
-
-    def __init__(self, root: Path, folder: Path) -> None:
-        self._root = root
-        self._folder = folder
-        self._written: dict[str, str] = {}
-
-    def write(self, path: str) -> str:
-        """Write the thumbnail of a picture and return its place seen from the run; empty where it is broken."""
-        if path not in self._written:
-            self._written[path] = self._draw(path)
-        return self._written[path]
-
-    def _draw(self, path: str) -> str:
-        name = hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:16] + ".jpg"
-        try:
-            image = decode(sample_source(self._root, path), at_least=THUMBNAIL)
-        except BrokenImageError:
-            return ""  # the picture went missing since it was cached; the entry stays, without a thumbnail
-        _fit(image).save(self._folder / name, quality=82, optimize=True)
-        return f"{PICTURE_FOLDER}/{name}"
-
-
-def _fit(image: Image.Image) -> Image.Image:
-    if max(image.size) < _TINY:
-        factor = THUMBNAIL // max(image.size)
-        return image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
-    small = image.copy()
-    small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
-    return small
-
-
-def confused_pairs(outcome: Outcome, pairs: Sequence[PairCount], writer: PictureWriter) -> tuple[ConfusedPair, ...]:
+def confused_pairs(outcome: Outcome, pairs: Sequence[PairCount], writer: ThumbnailWriter) -> tuple[ConfusedPair, ...]:
     """Give the most confused pairs their pictures: mistakes both ways and, beside them, recognised ones."""
     support = np.bincount(outcome.truth, minlength=len(outcome.classes))
 
@@ -98,19 +50,19 @@ def confused_pairs(outcome: Outcome, pairs: Sequence[PairCount], writer: Picture
     )
 
 
-def worst_mistakes(outcome: Outcome, writer: PictureWriter) -> tuple[Picture, ...]:
+def worst_mistakes(outcome: Outcome, writer: ThumbnailWriter) -> tuple[Picture, ...]:
     """Return the mistakes with the highest probability, the surest first."""
     return _pictures(outcome, _surest(outcome, np.flatnonzero(~outcome.correct), MAX_WORST), writer)
 
 
-def recognised(outcome: Outcome, writer: PictureWriter, *, seed: int) -> tuple[Picture, ...]:
+def recognised(outcome: Outcome, writer: ThumbnailWriter, *, seed: int) -> tuple[Picture, ...]:
     """Return a few recognised pictures, drawn at random."""
     rows = np.flatnonzero(outcome.correct)
     drawn = np.random.default_rng(seed).permutation(rows)[:MAX_RECOGNISED]
     return _pictures(outcome, drawn.tolist(), writer)
 
 
-def leak_pairs(leaks: Sequence[Leak], table: Table, outcome: Outcome, writer: PictureWriter) -> tuple[LeakPair, ...]:
+def leak_pairs(leaks: Sequence[Leak], table: Table, outcome: Outcome, writer: ThumbnailWriter) -> tuple[LeakPair, ...]:
     """Give the first leaks their pictures, exact copies first."""
     ordered = sorted(leaks, key=lambda leak: _LEAK_ORDER.index(leak.kind) if leak.kind in _LEAK_ORDER else 99)
     shown = ordered[:MAX_LEAKS]
@@ -138,7 +90,7 @@ def _surest(outcome: Outcome, rows: NDArray[np.intp], limit: int) -> list[int]:
     return chosen
 
 
-def _pictures(outcome: Outcome, rows: Iterable[int], writer: PictureWriter) -> tuple[Picture, ...]:
+def _pictures(outcome: Outcome, rows: Iterable[int], writer: ThumbnailWriter) -> tuple[Picture, ...]:
     return tuple(
         Picture(
             id=outcome.frame["id"][row],

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fieldmark.data.cache import CachedImages, cache_images
 from fieldmark.data.table import Table
-from fieldmark.errors import DataError, unknown_name
+from fieldmark.errors import DataError
 from fieldmark.models.bundle import BundleInfo, load_bundle
 from fieldmark.models.heads import HEADS
 from fieldmark.models.recognizer import Recognizer
@@ -96,23 +96,23 @@ class EvidenceReader:
         info: the bundle, without its tensors.
         names: the names of the P slots.
         additive: whether the slots' evidence adds up to the logits part by part.
-        bias: (N,), what is added to the evidence of each class, whatever the picture shows.
 
     Raises:
         ConfigError: an unknown device, or a size below 1.
     """
 
     def __init__(self, recognizer: Recognizer, info: BundleInfo, *, device: str = "cpu", batch_size: int = 32) -> None:
+        self.info = info
+        self.names = info.part_names  # those that people gave
+        self.additive = recognizer.additive
+        self._recognizer = recognizer
         engine = TorchEngine(recognizer, info.preprocessing, device=device)
-        bias = np.asarray(recognizer.bias.detach().double().cpu().numpy())
-        self._set(PicturePredictor(engine, info, batch_size=batch_size), bias, additive=recognizer.additive)
+        self._predictor: Predictor = PicturePredictor(engine, info, batch_size=batch_size)
 
-    def _set(self, predictor: Predictor, bias: NDArray[np.float64], *, additive: bool) -> None:
-        self.info = predictor.info
-        self.names = predictor.info.part_names  # those that people gave
-        self.additive = additive
-        self.bias = bias
-        self._predictor = predictor
+    @property
+    def bias(self) -> NDArray[np.float64]:
+        """What is added to the evidence of each class (N,), whatever the picture shows."""
+        return np.asarray(self._recognizer.bias.detach().double().cpu().numpy())
 
     def read(self, pixels: NDArray[np.uint8]) -> NetworkOutputs:
         """Read the evidence of fitted pictures.
@@ -156,20 +156,27 @@ def load_reader(run: Path | str, *, device: str = "cpu", batch_size: int = 32) -
     return EvidenceReader(recognizer, info, device=device, batch_size=batch_size)
 
 
-def reader_around(predictor: Predictor) -> EvidenceReader:
-    """Return a reader around a predictor that is already loaded, whatever engine runs its network.
+class _AroundPredictor(EvidenceReader):
+    """Reads by way of a predictor; the bias is what the logits of any picture exceed its evidence by."""
 
-    The bias is what the logits of a grey picture exceed its evidence by: the same for every picture.
-    """
-    head = str(predictor.info.model.get("head", "linear"))
-    if head not in HEADS:
-        raise unknown_name("head", head, HEADS)
-    side = predictor.info.preprocessing.resolution
-    read = predictor.outputs(np.full((1, side, side, 3), _GREY, np.uint8))
-    bias = (read.logits - read.evidence.astype(np.float64).sum(1))[0]
-    reader = EvidenceReader.__new__(EvidenceReader)
-    reader._set(predictor, bias, additive=HEADS[head].additive)
-    return reader
+    def __init__(self, predictor: Predictor) -> None:
+        self.info = predictor.info
+        self.names = predictor.info.part_names
+        self.additive = HEADS[str(predictor.info.model.get("head", "linear"))].additive
+        self._predictor = predictor
+        side = predictor.info.preprocessing.resolution
+        read = predictor.outputs(np.full((1, side, side, 3), _GREY, np.uint8))
+        self._bias: NDArray[np.float64] = np.asarray(read.logits - read.evidence.astype(np.float64).sum(1))[0]
+
+    @property
+    def bias(self) -> NDArray[np.float64]:
+        """What is added to the evidence of each class (N,), whatever the picture shows."""
+        return self._bias
+
+
+def reader_around(predictor: Predictor) -> EvidenceReader:
+    """Return a reader around a predictor that is already loaded, whatever engine runs its network."""
+    return _AroundPredictor(predictor)
 
 
 def load_images(run: Path, reader: EvidenceReader, cache: Path, *, progress: Progress | None = None) -> CachedImages:

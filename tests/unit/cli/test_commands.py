@@ -141,12 +141,25 @@ def test_train_trains_evaluates_and_reports(run: Run, library: dict[str, Calls],
     )
     assert report == f"Report: {Path('runs/a/report.html')}"
     assert "training hard" in done.stderr
-    assert "Trained 3 epochs in 1 min 15 s, validation accuracy 50.0 %: runs/a" in done.stderr
+    assert "Trained 3 epochs in 1 min 15 s, validation accuracy 50.0 % (0 leaks between splits): runs/a" in done.stderr
 
 
 def test_train_evaluates_validation_rows_where_there_is_no_test(run: Run, library: dict[str, Calls]) -> None:
     assert run("train", "untested", "--out", "a").exit_code == 0
     assert library["evaluate"][0]["split"] == "val"
+
+
+def test_train_tells_the_leaks_beside_the_accuracy_where_no_evaluation_follows(
+    run: Run, library: dict[str, Calls], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in = fieldmark.training.train.train
+    leak = Leak("exact", "a", "b", "train", "val")
+    monkeypatch.setattr(
+        fieldmark.training.train, "train", lambda *given, **rest: replace(stand_in(*given, **rest), leaks=(leak,))
+    )
+    done = run("train", "photos", "--out", "a", "--no-evaluate")
+    assert library["evaluate"] == []
+    assert "validation accuracy 50.0 % (1 leak between splits): a" in done.stderr
 
 
 def test_train_without_evaluation_and_quiet(run: Run, library: dict[str, Calls]) -> None:

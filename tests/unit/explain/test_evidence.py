@@ -6,7 +6,7 @@ import torch
 
 from fieldmark.errors import ConfigError, DataError
 from fieldmark.explain import collect_evidence, evidence_of_rows, load_images, load_reader
-from fieldmark.explain.evidence import EvidenceReader
+from fieldmark.explain.evidence import EvidenceReader, reader_around
 from fieldmark.models.bundle import load_bundle
 from fieldmark.models.recognizer import REST, Recognizer
 from fieldmark.predict import load_predictor
@@ -128,3 +128,12 @@ def test_a_run_without_table_or_split_says_so(quadrant_run: Path, tiny_run: Path
     with pytest.raises(DataError, match="no pictures in split 'other'") as caught:
         collect_evidence(quadrant_run, "other", tmp_path)
     assert "train (9)" in caught.value.cure
+
+
+def test_a_reader_around_a_predictor_reads_the_same(quadrant_run: Path) -> None:
+    loaded, around = load_reader(quadrant_run), reader_around(load_predictor(quadrant_run))
+    seen = pixels(2)
+    assert around.names == loaded.names
+    assert around.additive == loaded.additive
+    assert around.bias == pytest.approx(loaded.bias, abs=1e-5)
+    assert np.allclose(around.read(seen).evidence, loaded.read(seen).evidence, atol=1e-6)
