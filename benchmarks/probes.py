@@ -62,16 +62,6 @@ class Trial:
 #: What is tried; the first of each data set in the plainest way.
 TRIALS = {
     "grocery": Trial("grocery", GROCERY),
-    "grocery, gradients and larger holes": Trial(
-        "grocery",
-        replace(
-            GROCERY,
-            block=32,
-            feature_backbone="fieldmark:gradients",
-            feature_weights="built-in",
-            feature_loss_weight=4.0,
-        ),
-    ),
     # A deeper network rebuilds less by chance, so that more is left to be learned; its target comes from labels of
     # other data, which the name says.
     "grocery, deeper, ImageNet features": Trial(
