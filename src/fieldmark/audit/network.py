@@ -16,7 +16,7 @@ from fieldmark.models.autoencoders.saved import holds_autoencoder, read_autoenco
 from fieldmark.models.backbones import BackboneSpec, build_backbone, load_weights
 from fieldmark.models.backbones.contract import Backbone
 from fieldmark.models.bundle import read_info
-from fieldmark.predict.torch_predictor import usable_device
+from fieldmark.predict.torch_engine import usable_device
 from fieldmark.records import Preprocessing
 from fieldmark.training.config import TrainConfig
 from fieldmark.training.initial_backbone import load_initial_backbone, with_initial_backbone

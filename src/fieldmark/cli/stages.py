@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fieldmark.cli.evaluation_output import seeds_lines, summary_line
+from fieldmark.cli.evaluation_output import counted, seeds_lines, summary_line
 from fieldmark.cli.progress import in_words
 from fieldmark.cli.terminal import Terminal, percent
 from fieldmark.errors import ConfigError
