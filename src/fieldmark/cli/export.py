@@ -53,6 +53,7 @@ def export(
     from fieldmark.export import FORMATS
     from fieldmark.export import export as write
 
+    terminal.note(f"Exporting {run} as {name} ...")  # translating a network takes half a minute and has no measure
     with terminal.progress("Checking the file") as progress:
         exported = write(run, name, out, data=data, replace=force, progress=progress)
     for finding in exported.findings:

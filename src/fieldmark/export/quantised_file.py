@@ -51,14 +51,16 @@ class QuantisedFigures:
         right: share of ``pictures`` that it names rightly, in 0..1.
         right_before: the same of torch.
         pictures: held-out pictures that both named.
-        agreement: share of the checked pictures with torch's decision, in 0..1.
+        same_name: share of these with torch's name, in 0..1.
+        same_decision: share of the checked pictures with torch's decision in all its parts, in 0..1.
     """
 
     speed: float
     right: float
     right_before: float
     pictures: int
-    agreement: float
+    same_name: float
+    same_decision: float
 
     @property
     def worth_it(self) -> bool:
@@ -68,8 +70,8 @@ class QuantisedFigures:
     def __str__(self) -> str:
         return (
             f"{self.speed:.2f} times as fast as the ONNX file; {100 * self.right:.1f} % of {self.pictures:,} held-out "
-            f"pictures right against {100 * self.right_before:.1f} %; the same decision as torch on "
-            f"{100 * self.agreement:.1f} %"
+            f"pictures right against {100 * self.right_before:.1f} %; torch's name on {100 * self.same_name:.1f} %, "
+            f"its decision in all parts on {100 * self.same_decision:.1f} %"
         )
 
 
@@ -179,25 +181,25 @@ def _fitted(source: ExportSource, table: Table, count: int) -> npt.NDArray[np.ui
 
 def _measure(source: ExportSource, found: Engine, before: Engine, held_out: Table, parity: Parity) -> QuantisedFigures:
     rows = replace(held_out, frame=held_out.frame.head(_EVALUATED))
+    found_names, names = _names(source, found, rows), _names(source, source.torch_engine(), rows)
     labels = rows.frame["label"].to_list()
-    right, right_before = (_right(source, engine, rows, labels) for engine in (found, source.torch_engine()))
-    readable = [place for place, value in enumerate(right) if value is not None]
-    if not readable:
+    named = [row for row in zip(labels, found_names, names, strict=True) if row[1] is not None]
+    if not named:
         raise DataError("None of the held-out pictures can be read.", "Name others: --data FOLDER.")
     return QuantisedFigures(
         speed=measured_speed(source, found, before),
-        right=sum(bool(right[place]) for place in readable) / len(readable),
-        right_before=sum(bool(right_before[place]) for place in readable) / len(readable),
-        pictures=len(readable),
-        agreement=parity.agreement,
+        right=statistics.mean(name == label for label, name, _ in named),
+        right_before=statistics.mean(name == label for label, _, name in named),
+        pictures=len(named),
+        same_name=statistics.mean(name == other for _, name, other in named),
+        same_decision=parity.agreement,
     )
 
 
-def _right(source: ExportSource, engine: Engine, rows: Table, labels: list[str]) -> list[bool | None]:
-    """Say of each row whether its picture gets its label; ``None`` where it can't be read."""
+def _names(source: ExportSource, engine: Engine, rows: Table) -> list[str | None]:
+    """Return the name that each row's picture gets; ``None`` where it can't be read."""
     predictor = PicturePredictor(engine, source.info)
-    named = predictor.predict_stream(sources_of(rows))
-    return [None if row.error else row.label == label for row, label in zip(named, labels, strict=True)]
+    return [row.label for row in predictor.predict_stream(sources_of(rows))]
 
 
 def measured_speed(source: ExportSource, engine: Engine, other: Engine) -> float:

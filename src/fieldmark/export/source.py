@@ -48,8 +48,6 @@ class ExportSource:
             BundleError: there is no bundle, or it can't be read.
             DataError: there are no pictures to check files with.
         """
-        if job.progress:
-            job.progress(0, 2 * CHECKED)  # translating, which comes first, tells nothing of how far it is
         recognizer, info = load_bundle(job.run)
         decider = load_decider(job.run, info)
         return ExportSource(job.run, recognizer, info, decider, facts_of(job.run, info), table_of(job.run, job.data))

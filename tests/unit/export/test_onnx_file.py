@@ -126,7 +126,7 @@ def test_a_bundle_alone_is_checked_with_other_pictures(tmp_path: Path) -> None:
     )
     assert found.file == tmp_path / "birds" / "export" / "model.onnx"
     assert "on 5 of 5 pictures (all that there are)" in found.findings[0]
-    assert told[0] == (0, 512)
+    assert (told[0], told[-1]) == ((0, 512), (10, 512))
     assert load_predictor(tmp_path / "birds", engine="onnx").info.classes == CLASSES
 
 

@@ -33,6 +33,7 @@ def test_a_file_that_is_worth_it_is_kept(folder: Path, monkeypatch: pytest.Monke
     assert done.file == folder / "export" / "model.int8.onnx"
     assert "1.50 times as fast" in done.findings[0]
     assert "of 4 held-out pictures right" in done.findings[0]
+    assert "torch's name on" in done.findings[0]
 
     model = onnx.load(done.file)
     assert json.loads({fact.key: fact.value for fact in model.metadata_props}["classes"]) == list(CLASSES)
@@ -61,7 +62,7 @@ def test_a_file_that_is_not_worth_it_is_refused_with_the_figures(folder: Path, m
     [(1.2, 0.800, True), (1.2, 0.7951, True), (1.2, 0.794, False), (1.2, 0.9, True), (1.0, 0.8, False)],
 )
 def test_worth_it_is_faster_and_at_most_half_a_point_worse(speed: float, right: float, worth_it: bool) -> None:
-    assert QuantisedFigures(speed, right, 0.8, 1000, 0.99).worth_it is worth_it
+    assert QuantisedFigures(speed, right, 0.8, 1000, 0.99, 0.9).worth_it is worth_it
 
 
 def test_it_takes_training_and_labelled_held_out_pictures(folder: Path) -> None:
