@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,6 +13,9 @@ from fieldmark.models.backbones import BackboneSpec
 from fieldmark.models.build import ModelSpec, build_recognizer
 from fieldmark.models.bundle import BundleInfo, save_bundle
 from fieldmark.records import Preprocessing
+
+if TYPE_CHECKING:
+    from fieldmark.gallery.stored import StoredPictures
 
 SIDE = 32
 
@@ -112,3 +116,24 @@ def _fit_rows(run: Path, recognizer: torch.nn.Module, info: BundleInfo, cache: P
     bias = -0.15 * (means**2).sum(1) - rows @ centre
     put_rows(recognizer, ClassRows(rows[None].astype(np.float32), bias.astype(np.float32)))  # type: ignore[arg-type]
     save_bundle(run / "bundle", recognizer, info)  # type: ignore[arg-type]
+
+
+def stored_stand_ins(count: int = 6, labels: str = "aab") -> "StoredPictures":
+    """Return made-up pictures of two parts, as they are kept; class b was added."""
+    from fieldmark.gallery.stored import Addition, StoredPictures
+
+    random = np.random.default_rng(0)
+    return StoredPictures(
+        ids=tuple(f"é{row}" for row in range(count)),
+        files=tuple(f"/p/{row}.jpg" for row in range(count)),
+        labels=tuple(labels[row % len(labels)] for row in range(count)),
+        splits=tuple("val" if row % 3 == 2 else "train" for row in range(count)),
+        vectors=random.normal(size=(count, 2, 4)).astype(np.float16),
+        presence=random.random((count, 2)).astype(np.float32),
+        embedding=random.normal(size=(count, 4)).astype(np.float16),
+        boxes=np.full((count, 2, 4), np.nan, np.float32),
+        sizes=np.full((count, 2), 50, np.int32),
+        left_out=np.full((count, 1), np.nan, np.float32),
+        network="f" * 32,
+        additions=(Addition("b", ("a",), 1.5, ("a limit",), {"top1": 0.5}, None),),
+    )

@@ -16,6 +16,7 @@ from fieldmark.gallery.stored import GALLERY_FILE, StoredPictures, identity
 from fieldmark.models.bundle import find_bundle
 from fieldmark.predict.contract import NetworkOutputs, Predictor
 from fieldmark.predict.regions import box_in_picture, part_region, region_box
+from fieldmark.predict.sources import displayable
 from fieldmark.records import Box, Progress
 from fieldmark.training.run_folder import TABLE_FILE
 
@@ -153,7 +154,7 @@ def see_pictures(predictor: Predictor, given: GivenPictures, label: str) -> Stor
     vectors, presence, embedding, boxes = _arrays(found, _Where(windows, sizes, side))
     count = len(given.files)
     return StoredPictures(
-        ids=tuple(f"{label}/{file}" for file in given.files),
+        ids=tuple(f"{label}/{displayable(file)}" for file in given.files),
         files=given.files,
         labels=(label,) * count,
         splits=("train",) * count,

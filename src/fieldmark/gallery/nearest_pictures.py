@@ -17,6 +17,7 @@ from fieldmark.neighbour_results import COUNT, NearestByPart, NearestPictures, N
 from fieldmark.predict import load_predictor
 from fieldmark.predict.contract import ImageSource, NetworkOutputs, Predictor
 from fieldmark.predict.pictures import fitted_image, open_picture, source_name
+from fieldmark.predict.sources import displayable
 from fieldmark.records import Box, Progress
 
 #: What a comparison by all of a picture is called.
@@ -77,7 +78,7 @@ def neighbours(
     probabilities = predictor.calibrated(found.logits)[0]
     best = int(probabilities.argmax())
     return NearestPictures(
-        source=source_name(image, 1),
+        source=displayable(source_name(image, 1)),
         label=predictor.info.classes[best],
         probability=float(probabilities[best]),
         compared=compared,
@@ -186,7 +187,7 @@ def _neighbour(stored: StoredPictures, row: int, slot: int | None, similarity: f
         thumbnail = ""  # it went missing; the neighbour stays, without a picture
     return Neighbour(
         id=stored.ids[row],
-        path=stored.files[row],
+        path=displayable(stored.files[row]),
         label=stored.labels[row],
         similarity=similarity,
         box=box,

@@ -8,10 +8,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from fieldmark.cli.main import app
+from fieldmark.cli.terminal import printable
 from fieldmark.models.bundle import read_info
 from fieldmark.neighbour_results import NearestPictures
 from fieldmark.predict import load_predictor
 from gallery_stand_ins import COLOURS, NEW, picture, write_pictures
+from hostile_files import BROKEN, make_hostile_files
 
 Run = Callable[..., Result]
 
@@ -126,3 +128,29 @@ def test_removing_a_class_that_is_not_there_names_the_nearest(run: Run, colour_r
     done = run("remove-class", colour_run, "gren")
     assert done.exit_code == 2
     assert "Did you mean 'green'?" in done.stderr
+
+
+def test_hostile_files_are_named_and_whatever_can_be_read_is_used(
+    run: Run, colour_run: Path, new: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "hostile"
+    folder.mkdir()
+    outcomes = {name: said for name, said in make_hostile_files(folder).items() if not (folder / name).is_dir()}
+    done = run("add-class", colour_run, NEW, folder)
+    assert done.exit_code == 0, done.stderr
+    broken = [name for name, said in outcomes.items() if said == BROKEN]
+    assert len(broken) > 10
+    for name in broken:
+        assert f"/{printable(name)}: " in done.stderr
+    assert "Traceback" not in done.stderr
+    bundle = Path(done.stdout.strip())
+    listed = run(
+        "neighbours", bundle, new / "0.png", "--count", 200, "--format", "json", "--html", tmp_path / "near.html"
+    )
+    assert listed.exit_code == 0, listed.stderr
+    paths = {Path(one["path"]).name for one in json.loads(listed.stdout)["compared"][0]["nearest"]}
+    assert {"duck 🦆 é.jpg", "<b>&amp;'\".jpg", "not text \ufffd\ufffd.jpg"} <= paths
+    assert "<b>&amp;'" not in (tmp_path / "near.html").read_text(encoding="utf-8")
+    near = run("neighbours", colour_run, folder / broken[0])
+    assert near.exit_code == 2
+    assert "can't be compared" in near.stderr

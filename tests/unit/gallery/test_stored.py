@@ -9,26 +9,9 @@ import pytest
 
 from fieldmark.errors import BundleError
 from fieldmark.gallery.edited_bundle import beside, thinned
-from fieldmark.gallery.stored import GALLERY_FILE, Addition, StoredPictures, identity
+from fieldmark.gallery.stored import GALLERY_FILE, StoredPictures, identity
 from fieldmark.models.bundle import load_bundle, save_bundle
-
-
-def pictures(count: int = 6, labels: str = "aab") -> StoredPictures:
-    random = np.random.default_rng(0)
-    return StoredPictures(
-        ids=tuple(f"é{row}" for row in range(count)),
-        files=tuple(f"/p/{row}.jpg" for row in range(count)),
-        labels=tuple(labels[row % len(labels)] for row in range(count)),
-        splits=tuple("val" if row % 3 == 2 else "train" for row in range(count)),
-        vectors=random.normal(size=(count, 2, 4)).astype(np.float16),
-        presence=random.random((count, 2)).astype(np.float32),
-        embedding=random.normal(size=(count, 4)).astype(np.float16),
-        boxes=np.full((count, 2, 4), np.nan, np.float32),
-        sizes=np.full((count, 2), 50, np.int32),
-        left_out=np.full((count, 1), np.nan, np.float32),
-        network="f" * 32,
-        additions=(Addition("b", ("a",), 1.5, ("a limit",), {"top1": 0.5}, None),),
-    )
+from gallery_stand_ins import stored_stand_ins as pictures
 
 
 def same(first: StoredPictures, second: StoredPictures) -> bool:
