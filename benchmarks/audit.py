@@ -8,7 +8,7 @@ Planted, in a temporary folder, each in rows that carry no other fault, drawn by
 * 60 exact copies: the same bytes under another name in another split, with the right label.
 * 60 near copies: re-encoded (JPEG quality 40 to 80), and by turns resized (0.5 to 1.5), mirrored, or both.
 * 40 cut copies: cut to 80 to 95 % of each side at a random place and re-encoded. They have no goal.
-* 100 wrong labels: 50 of another fine class of the same coarse class, where it has one, 50 of any other class.
+* 100 wrong labels: 50 of another fine class of the same coarse class, 50 of any other class.
 * 20 groups of two rows in train and two in test; and 20 of four rows in train, which are no fault.
 * 20 photos blurred by a Gaussian of 6 px, 20 at a tenth of their brightness, 20 of birds (CUB) among the groceries;
   all without a label, so that they don't count among the wrong ones. They have no goal.
@@ -246,7 +246,7 @@ def change_labels(
     count: int,
     chance: np.random.Generator,
 ) -> None:
-    """Give half of the rows a class of the same coarse class, where there is another, and half any other."""
+    """Give half of the rows, of classes that have lookalikes, a class of the same coarse class, and half any other."""
     lineage = table.lineage_of()
     siblings = {
         name: [other for other in table.classes if other != name and lineage[other][0] == lineage[name][0]]
@@ -254,11 +254,12 @@ def change_labels(
     }
     planted.wrong = {"lookalike": set(), "any": set()}
     for place in range(count):
-        name = str(untouched.pop())
+        kind = "lookalike" if place < count // 2 else "any"
+        name = next(one for one in reversed(untouched) if kind == "any" or siblings[str(rows[one]["label"])])
+        untouched.remove(name)
         own = str(rows[name]["label"])
-        alike = siblings[own] if place < count // 2 else []
-        chosen = str(chance.choice(alike or [other for other in table.classes if other != own]))
-        planted.wrong["lookalike" if alike else "any"].add(name)
+        chosen = str(chance.choice(siblings[own] if kind == "lookalike" else [n for n in table.classes if n != own]))
+        planted.wrong[kind].add(str(name))
         rows[name] |= {"label": chosen, "lineage": list(lineage[chosen])}
 
 

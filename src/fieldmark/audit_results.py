@@ -269,6 +269,7 @@ class AuditResult(DataReport):
         straddling: groups with rows in several splits.
         suspects: rows whose label is not the most probable one.
         estimated_wrong: number of wrong labels that confident learning estimates; ``None`` where none was learned.
+        agreement: share of the labels that the classifier gives too, in 0..1; ``None`` where none was learned.
         flaws: blurred, dark, bright and odd pictures.
         single_sources: classes that all come from one group, size or format.
         not_looked_for: kind in ``audit_kinds.KINDS`` that was not looked for → why.
@@ -282,6 +283,7 @@ class AuditResult(DataReport):
     straddling: tuple[StraddlingGroup, ...] = ()
     suspects: tuple[Suspect, ...] = ()
     estimated_wrong: int | None = None
+    agreement: float | None = None
     flaws: tuple[Flaw, ...] = ()
     single_sources: tuple[SingleSource, ...] = ()
     not_looked_for: Mapping[str, str] = field(default_factory=dict)

@@ -58,6 +58,7 @@ def audit() -> AuditResult:
             Suspect(row("b"), "bee", 0.4, 0.5, 0.22, False),
         ),
         estimated_wrong=3,
+        agreement=0.875,
         flaws=(Flaw("blurred", row("a"), 0.7), Flaw("odd", row("b"), 4.2)),
         single_sources=(SingleSource("ant", "size", "64 × 48 px", 9, 1.0, 0.02),),
         not_looked_for={},

@@ -148,6 +148,7 @@ def _of_pictures(
         flaws=in_order(flaws),
         suspects=() if judged is None else suspects(judged, pictures, classes),
         estimated_wrong=None if judged is None else round(judged.judgement.estimated_wrong),
+        agreement=None if judged is None else float((judged.judgement.log_odds < 0).mean()),
     )
 
 

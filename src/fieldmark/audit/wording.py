@@ -35,7 +35,10 @@ def notes_of(result: AuditResult, learned_from: str) -> tuple[str, ...]:
     notes = []
     if result.confident:
         verb = "labels look" if len(result.confident) > 1 else "label looks"
-        notes.append(f"{len(result.confident):,} {verb} wrong: look at them before trusting any figure.")
+        notes.append(
+            f"{len(result.confident):,} {verb} wrong to a classifier that gives {result.agreement or 0:.0%} of all "
+            "labels as they are; the lower that is, the more of its doubts are its own mistakes."
+        )
     if learned_from:
         same = "these very" if learned_from == result.fingerprint else "other"
         notes.append(

@@ -231,4 +231,5 @@ def _facts(result: AuditResult) -> list[tuple[str, str]]:
     ]
     if result.estimated_wrong is not None:
         facts.insert(-3, ("Wrong labels, estimated", f"{result.estimated_wrong:,}"))
+        facts.insert(-3, ("Labels that the classifier gives too", percent(result.agreement)))
     return facts

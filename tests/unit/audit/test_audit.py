@@ -60,7 +60,9 @@ def test_each_fault_is_found_and_named(faulty: Table, tmp_path: Path) -> None:
         "1 pair of rows in different splits show almost the same picture.",
         "1 pair of rows in different splits share a group.",
     )
-    assert any("label looks wrong" in note or "labels look wrong" in note for note in found.notes)
+    assert any("look" in note and f"{found.agreement:.0%} of all labels" in note for note in found.notes)
+    assert found.agreement is not None
+    assert found.agreement > 0.9
     assert not found.not_looked_for
 
 

@@ -79,6 +79,7 @@ def everything() -> AuditResult:
             *(Suspect(row(f"less-{place}"), "bee", 0.4, 0.5, 0.22, False) for place in range(20)),
         ),
         estimated_wrong=3,
+        agreement=0.875,
         flaws=tuple(Flaw(kind, row(kind), 0.7) for kind in ("blurred", "bright", "dark", "odd")),
         single_sources=(SingleSource("bee", "size", "64 × 48 px", 9, 1.0, 0.02),),
     )
@@ -139,6 +140,7 @@ def test_each_finding_is_in_its_section(tmp_path: Path) -> None:
         assert f"{kind}.jpg" in page.sections[kind]
     assert "64 × 48 px" in page.sections["sources"]
     assert "Mind the gap." in page.sections["notes"]
+    assert "87.5 %" in page.sections["facts"] or "87.5 %" in page.sections["facts"]
     assert "Something is wrong." in page.sections[""]
 
 
