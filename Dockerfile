@@ -20,7 +20,7 @@ COPY constraints.txt ./
 RUN pip install --index-url "$TORCH_INDEX" $(grep -E '^(torch|torchvision)==' constraints.txt)
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
-RUN pip install -c constraints.txt '.[audio,serve,text]'
+RUN pip install -c constraints.txt '.[audio,onnx,serve,text]'
 
 FROM python:${PYTHON}-slim
 # libsndfile and fonts come with the Python packages; nothing else of the system is needed.

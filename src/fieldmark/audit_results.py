@@ -15,71 +15,8 @@ AUDIT_FILE = "audit.json"
 AUDIT_PAGE = "audit.html"
 AUDIT_PICTURES = "pictures"
 
-#: Names of what may be wrong with one picture.
-FLAWS = ("blurred", "dark", "bright", "odd")
-
 #: From this ratio of the largest class to the smallest on, the imbalance is worth a note.
 IMBALANCED = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class AuditKind:
-    """A kind of finding: what it is called, what it means, what to do about it."""
-
-    title: str
-    meaning: str
-    advice: str
-
-
-#: Every kind of finding, the gravest first.
-KINDS = {
-    "broken": AuditKind("Broken pictures", "Files that can't be decoded.", "Replace the files; --fix drops the rows."),
-    "leaks": AuditKind(
-        "Copies across splits",
-        "One picture on both sides of a split, so that figures flatter.",
-        "--fix keeps the copies in the test split and drops the others.",
-    ),
-    "groups": AuditKind(
-        "Groups across splits",
-        "One animal, patient or product on both sides of a split, so that figures flatter.",
-        "Split again by group, or let --fix with --drop groups keep one side.",
-    ),
-    "conflicts": AuditKind(
-        "Copies with different labels",
-        "One picture that is given several classes.",
-        "Find out which label is right; --fix drops all of these copies.",
-    ),
-    "suspects": AuditKind(
-        "Suspicious labels",
-        "Labels that a classifier which never saw the picture holds for wrong, the surest first.",
-        "Look at each beside its suggested class and correct it; --fix with --drop suspects drops the sure ones.",
-    ),
-    "odd": AuditKind(
-        "Odd pictures", "Pictures that resemble no other.", "Make sure that they belong to the data at all."
-    ),
-    "blurred": AuditKind(
-        "Blurred pictures",
-        "Hardly anything in them is sharp.",
-        "Keep them if such pictures will be asked about; else leave them out.",
-    ),
-    "dark": AuditKind("Dark pictures", "Nearly black all over.", "Take them anew, or leave them out."),
-    "bright": AuditKind("Bright pictures", "Nearly white all over.", "Take them anew, or leave them out."),
-    "sources": AuditKind(
-        "Classes of a single source",
-        "Classes that could be told by where their pictures come from.",
-        "Add pictures from elsewhere, or give all classes the same sizes and formats.",
-    ),
-    "imbalance": AuditKind(
-        "Class imbalance",
-        "Classes with many times the pictures of others.",
-        "Read macro recall beside accuracy, and try train --class-balanced.",
-    ),
-    "copies": AuditKind(
-        "Copies inside a split",
-        "One picture several times in one split.",
-        "Keep one of each, unless they are meant to count twice.",
-    ),
-}
 
 _FORMAT = RecordFormat(1, "The audit", "Audit the data again: fieldmark data check PATH --out FOLDER.")
 
@@ -289,7 +226,7 @@ class Flaw:
     """A picture that is hard to use.
 
     Attributes:
-        kind: a name in ``FLAWS``.
+        kind: a name in ``audit_kinds.FLAWS``.
         row: the row.
         value: how much so: of blurred ones the blur in 0..1, of dark and bright ones the mean brightness in 0..1, of
             odd ones the distance to the pictures nearest to it in robust standard deviations above the median.
@@ -334,7 +271,7 @@ class AuditResult(DataReport):
         estimated_wrong: number of wrong labels that confident learning estimates; ``None`` where none was learned.
         flaws: blurred, dark, bright and odd pictures.
         single_sources: classes that all come from one group, size or format.
-        not_looked_for: kind in ``KINDS`` that was not looked for → why.
+        not_looked_for: kind in ``audit_kinds.KINDS`` that was not looked for → why.
         fieldmark_version: the version that audited.
         audited_at: when, as ISO 8601 in UTC.
     """
@@ -372,11 +309,11 @@ class AuditResult(DataReport):
         return tuple(suspect for suspect in self.suspects if suspect.confident)
 
     def flaws_of(self, kind: str) -> tuple[Flaw, ...]:
-        """Return the flaws of one kind in ``FLAWS``."""
+        """Return the flaws of one kind in ``audit_kinds.FLAWS``."""
         return tuple(flaw for flaw in self.flaws if flaw.kind == kind)
 
     def counts(self) -> dict[str, int]:
-        """Return kind in ``KINDS`` → number of findings; of suspects, those that are sure."""
+        """Return kind in ``audit_kinds.KINDS`` → number of findings; of suspects, those that are sure."""
         return {
             "broken": len(self.broken),
             "leaks": len(self.leaking),

@@ -1,11 +1,15 @@
 """Predicting on a Ray cluster of this machine: workers and the command are killed, and no row is lost or double."""
 
 import os
+import secrets
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -123,7 +127,10 @@ def test_shards_are_predicted_like_their_pictures_and_each_by_itself(
         text=True,
         timeout=_PATIENCE,
     )
-    assert "240 rows, each exactly once, in 10 files" in done.stdout, done.stderr
+    # Four shards of 50 rows make two files each, the last of 40 makes one.
+    assert "240 rows, each exactly once, in 9 files" in done.stdout, done.stderr
+    sources = [pl.read_parquet(file)["source"] for file in (tmp_path / "out" / "predictions").glob("*.parquet")]
+    assert all(paths.str.split("#").list.first().n_unique() == 1 for paths in sources)
     found = predictions(tmp_path / "out")
     wanted = load_predictor(tiny_run)([photos / "007.png", photos / "200.png"])
     labels = dict(found.select("id", "label").iter_rows())
@@ -194,6 +201,64 @@ def test_replicas_answer_and_one_that_is_killed_is_replaced(photos: Path, tiny_r
         assert process.returncode == 0, errors
     finally:
         process.kill()
+
+
+@pytest.fixture
+def head() -> Iterator[tuple[str, dict[str, str]]]:
+    """A cluster of its own, with a token of its own: its address, and the environment of those who may join it."""
+    home = Path(tempfile.mkdtemp(prefix="fm-ray-"))  # Ray's sockets need a short path
+    token = home / "token"
+    token.write_text(secrets.token_hex(32))
+    # Its workers shall not wait until nothing else on this machine has work to do.
+    environment = {
+        **os.environ,
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token),
+        "RAY_worker_niceness": "0",
+    }
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = ["--head", "--port", str(port), "--num-cpus", "2", "--include-dashboard=false", "--disable-usage-stats"]
+    options += ["--node-ip-address", "127.0.0.1", "--temp-dir", str(home / "ray"), "--block"]
+    with (
+        (home / "log").open("w") as log,
+        subprocess.Popen(
+            [Path(sys.executable).with_name("ray"), "start", *options], env=environment, stdout=log, stderr=log
+        ) as process,
+    ):
+        until = time.monotonic() + _PATIENCE
+        while "terminated by a signal" not in (home / "log").read_text():
+            assert process.poll() is None, (home / "log").read_text()
+            assert time.monotonic() < until
+            time.sleep(0.5)
+        try:
+            yield f"127.0.0.1:{port}", environment
+        finally:
+            process.terminate()  # it drains, then ends all that it started
+            process.wait(_PATIENCE)
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def test_a_cluster_that_is_there_is_joined_by_those_who_have_its_token(
+    photos: Path, tiny_run: Path, tmp_path: Path, head: tuple[str, dict[str, str]]
+) -> None:
+    address, environment = head
+    joined = command(photos, tiny_run, tmp_path / "out", "--cluster", address)
+    done = subprocess.run(joined, capture_output=True, text=True, timeout=_PATIENCE, env=environment)
+    assert "240 rows, each exactly once, in 60 files" in done.stdout, done.stderr
+    other = tmp_path / "another token"
+    other.write_text(secrets.token_hex(32))
+    stranger = command(photos, tiny_run, tmp_path / "refused", "--cluster", address)
+    refused = subprocess.run(
+        stranger,
+        capture_output=True,
+        text=True,
+        timeout=_PATIENCE,
+        env={**environment, "RAY_AUTH_TOKEN_PATH": str(other)},
+    )
+    assert refused.returncode == 2, refused.stderr
+    assert "RAY_AUTH_TOKEN_PATH" in refused.stderr
+    assert not list((tmp_path / "refused" / "predictions").iterdir())
 
 
 def test_a_cluster_that_does_not_answer_is_a_message(photos: Path, tiny_run: Path, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 
-from fieldmark.audit_results import FLAWS, AuditResult
+from fieldmark.audit_kinds import FLAWS
+from fieldmark.audit_results import AuditResult
+from fieldmark.data.checking import side_of_check
 
 #: Why kinds that need embeddings were not looked for, with the cure.
 _NO_NETWORK = "no network was given: --weights FILE or --run RUN"
@@ -52,8 +54,12 @@ def not_looked_for(result: AuditResult) -> Mapping[str, str]:
     if not result.pictures:
         reason = "there is no picture that can be decoded"
         return dict.fromkeys(("leaks", "conflicts", "suspects", *FLAWS, "copies"), reason)
+    found = {}
     if result.network is None:
-        return dict.fromkeys(("suspects", "odd"), _NO_NETWORK)
-    if result.estimated_wrong is None:
-        return {"suspects": "it takes labelled pictures of two classes or more"}
-    return {}
+        found = dict.fromkeys(("suspects", "odd"), _NO_NETWORK)
+    elif result.estimated_wrong is None:
+        found = {"suspects": "it takes labelled pictures of two classes or more"}
+    side = side_of_check(result.pictures + len(result.broken))
+    if result.picture_sides and max(result.picture_sides) < side:
+        found["blurred"] = f"all pictures are smaller than {side} px"
+    return found

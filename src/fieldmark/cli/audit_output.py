@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fieldmark.audit_results import KINDS, AuditResult
+from fieldmark.audit_kinds import KINDS
+from fieldmark.audit_results import AuditResult
 from fieldmark.cli.option_flags import read_channels
 from fieldmark.cli.terminal import Terminal, printable
 from fieldmark.errors import ConfigError

@@ -17,40 +17,47 @@ class DroppedOnDemand(StrEnum):
     GROUPS = "groups"
 
 
+WeightsFile = Annotated[
+    Path | None, typer.Option(help="Embed the pictures with this network: a safetensors file.", show_default="none")
+]
+RunFolder = Annotated[
+    Path | None, typer.Option(help="Embed the pictures with the network of this run.", show_default="none")
+]
+Backbone = Annotated[
+    str | None, typer.Option(help="The network that --weights belong to.", show_default="the file's name")
+]
+Mean = Annotated[
+    str | None, typer.Option(metavar="R,G,B", help="Mean that --weights want.", show_default="the network's")
+]
+Deviation = Annotated[
+    str | None, typer.Option(metavar="R,G,B", help="Deviation that --weights want.", show_default="the network's")
+]
+Device = Annotated[str, typer.Option(help="Where the network runs: cpu, cuda ...")]
+AuditFolder = Annotated[Path | None, typer.Option(help="Folder for the audit's record and page.", show_default="none")]
+NewTable = Annotated[
+    Path | None,
+    typer.Option(help="Write a new table (.parquet) without the faults; no picture is touched.", show_default="none"),
+]
+AlsoDropped = Annotated[
+    list[DroppedOnDemand] | None,
+    typer.Option(help="What --fix drops besides; may be repeated.", show_default="nothing"),
+]
+
+
 def data_check(
     context: typer.Context,
     path: Annotated[Path, typer.Argument(help="Folder or file of pictures.")],
     reader: ReaderName = None,
-    weights: Annotated[
-        Path | None, typer.Option(help="Embed the pictures with this network: a safetensors file.", show_default="none")
-    ] = None,
-    run: Annotated[
-        Path | None, typer.Option(help="Embed the pictures with the network of this run.", show_default="none")
-    ] = None,
-    backbone: Annotated[
-        str | None, typer.Option(help="The network that --weights belong to.", show_default="the file's name")
-    ] = None,
-    mean: Annotated[
-        str | None, typer.Option(metavar="R,G,B", help="Mean that --weights want.", show_default="the network's")
-    ] = None,
-    std: Annotated[
-        str | None, typer.Option(metavar="R,G,B", help="Deviation that --weights want.", show_default="the network's")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for the audit's record and page.", show_default="none")
-    ] = None,
-    fix: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write a new table (.parquet) without the faults; no picture is touched.", show_default="none"
-        ),
-    ] = None,
-    drop: Annotated[
-        list[DroppedOnDemand] | None,
-        typer.Option(help="What --fix drops besides; may be repeated.", show_default="nothing"),
-    ] = None,
+    weights: WeightsFile = None,
+    run: RunFolder = None,
+    backbone: Backbone = None,
+    mean: Mean = None,
+    std: Deviation = None,
+    device: Device = "cpu",
+    out: AuditFolder = None,
+    fix: NewTable = None,
+    drop: AlsoDropped = None,
     output: Annotated[ResultFormat, typer.Option("--format", help="How to print the result.")] = ResultFormat.TABLE,
-    device: Annotated[str, typer.Option(help="Where the network runs: cpu, cuda ...")] = "cpu",
     cache: CacheFolder = None,
     quiet: Quiet = False,
 ) -> None:

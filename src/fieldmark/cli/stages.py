@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fieldmark.results import EvalResult
     from fieldmark.seed_results import SeedsResult
     from fieldmark.training.config import TrainConfig
+    from fieldmark.training.train import TrainResult
 
 #: Splits to evaluate after training, the best first.
 _EVALUATED = ("test", "val")
@@ -46,12 +47,17 @@ def train_run(
         result = train(data, out, config, cache=cache, reader=reader, resume=resume, observer=observer)
     for row in Table.load(out / TABLE_FILE).skipped:
         terminal.note(f"Left out: {row.path}: {row.reason}")
-    accuracy = ""
-    if result.val_top1 is not None:  # no accuracy without its leaks, also where no evaluation follows
-        leaks = counted(len(result.leaks), "leak")
-        accuracy = f", validation accuracy {percent(result.val_top1)} ({leaks} between splits)"
+    accuracy = _accuracy(result)
     epochs = "1 epoch" if result.epochs == 1 else f"{result.epochs} epochs"
     terminal.note(f"Trained {epochs} in {in_words(result.seconds)}{accuracy}: {result.run}")
+
+
+def _accuracy(result: "TrainResult") -> str:
+    """Return the validation accuracy with the leaks beside it, also where no evaluation follows; may be empty."""
+    if result.val_top1 is None:
+        return ""
+    leaks = counted(len(result.leaks), "leak")
+    return f", validation accuracy {percent(result.val_top1)} ({leaks} between splits)"
 
 
 def quieten_lightning() -> None:
@@ -94,8 +100,8 @@ def train_seeds_run(
         runs = train_seeds(data, out, config, seeds=seeds, cache=cache, reader=reader, resume=resume, observer=observer)
     for run in runs:
         if run.result is not None:
-            accuracy = "" if run.result.val_top1 is None else f", validation accuracy {percent(run.result.val_top1)}"
-            terminal.note(f"Seed {run.seed} trained in {in_words(run.result.seconds)}{accuracy}: {run.run}")
+            seconds, accuracy = in_words(run.result.seconds), _accuracy(run.result)
+            terminal.note(f"Seed {run.seed} trained in {seconds}{accuracy}: {run.run}")
     if is_first_process():
         for run in runs:
             calibrate_run(terminal, run.run, cache=cache)

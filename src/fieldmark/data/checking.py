@@ -86,6 +86,11 @@ def pictures_of(table: Table) -> Table:
     return table.where(pl.col("path").is_not_null() & ~is_sound())
 
 
+def side_of_check(count: int) -> int:
+    """Return the side in px at which so many pictures are looked at."""
+    return _RESOLUTION if count <= _MANY else _SMALL_RESOLUTION
+
+
 def decode_for_check(pictures: Table, cache: Path, progress: Progress | None = None) -> CachedImages:
     """Decode the pictures of a table as a check looks at them; any number of them may be broken.
 
@@ -94,7 +99,7 @@ def decode_for_check(pictures: Table, cache: Path, progress: Progress | None = N
         cache: folder of decoded pictures.
         progress: told how many pictures are done.
     """
-    side = _RESOLUTION if len(pictures) <= _MANY else _SMALL_RESOLUTION
+    side = side_of_check(len(pictures))
     return cache_images(pictures, Preprocessing(side), cache, max_broken=1.0, progress=progress)
 
 

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fieldmark.audit_kinds import KINDS, AuditKind
 from fieldmark.audit_results import (
     AUDIT_FILE,
     AUDIT_PAGE,
     AUDIT_PICTURES,
-    KINDS,
     AuditedRow,
-    AuditKind,
     AuditResult,
     CopyFamily,
 )

@@ -85,6 +85,7 @@ def _start(ray: ModuleType, address: str | None, workers: int | None) -> None:
         return
     with _backend_quiet():
         ray.init(
+            address="local",  # without it, Ray joins whatever cluster it finds on this machine
             num_cpus=workers or _cores(),
             include_dashboard=False,
             log_to_driver=False,
@@ -102,7 +103,7 @@ def _join(ray: ModuleType, address: str) -> None:
     except (OSError, ValueError, RuntimeError) as error:
         raise ScaleError(
             f"The cluster at {address} doesn't answer: {first_line(error)}",
-            "Start one with `ray start --head`, or leave it out.",
+            "Start one with `ray start --head`; if it wants a token, name the token's file in RAY_AUTH_TOKEN_PATH.",
         ) from error
 
 

@@ -91,6 +91,12 @@ def test_copies_with_different_labels_conflict(tmp_path: Path) -> None:
     assert found.counts()["copies"] == 0
 
 
+def test_small_pictures_are_not_said_to_be_sharp(tmp_path: Path) -> None:
+    small = {f"{index}.png": (None, None, picture(index).resize((60, 90))) for index in range(3)}
+    found = find(write_table(tmp_path / "data", small), tmp_path)
+    assert found.not_looked_for["blurred"] == "all pictures are smaller than 128 px"
+
+
 def test_the_same_audit_twice_is_the_same(faulty: Table, tmp_path: Path) -> None:
     from dataclasses import replace
 

@@ -279,7 +279,7 @@ def test_train_with_seeds_trains_and_evaluates_them_all(run: Run, seeds: dict[st
         f"Use the bundle of {Path('runs/a/seed-0')}. Chance decides.",
         f"Report: {Path('runs/a/report.html')}",
     ]
-    assert "Seed 2 trained in 1 min 15 s, validation accuracy 50.0 %" in done.stderr
+    assert "Seed 2 trained in 1 min 15 s, validation accuracy 50.0 % (0 leaks between splits)" in done.stderr
 
 
 def test_train_with_seeds_need_not_evaluate(run: Run, seeds: dict[str, Calls]) -> None:

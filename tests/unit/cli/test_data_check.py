@@ -10,7 +10,8 @@ from typer.testing import CliRunner, Result
 
 from audit_stand_ins import picture, three_classes
 from fieldmark import read_table
-from fieldmark.audit_results import KINDS, AuditResult
+from fieldmark.audit_kinds import KINDS
+from fieldmark.audit_results import AuditResult
 from fieldmark.cli.main import app
 
 Check = Callable[..., Result]

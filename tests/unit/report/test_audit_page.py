@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from fieldmark.audit_kinds import KINDS
 from fieldmark.audit_results import (
-    KINDS,
     AuditedRow,
     AuditResult,
     ClassRows,

@@ -50,6 +50,7 @@ def test_an_embedded_cluster_has_no_dashboard_and_hears_this_machine_only(monkey
         assert ray.stops == 0
     (options,) = ray.started
     assert options["num_cpus"] == 3
+    assert options["address"] == "local", "it would join any cluster that this machine has"
     assert options["include_dashboard"] is False
     assert options["_node_ip_address"] == "127.0.0.1"
     assert options["_system_config"] == {"worker_niceness": 0}
@@ -114,6 +115,7 @@ def test_mistakes_are_told_with_their_cure(monkeypatch: pytest.MonkeyPatch) -> N
         pass
     assert lost.value.message == "The cluster at nowhere doesn't answer: no such host"
     assert "ray start --head" in lost.value.cure
+    assert "RAY_AUTH_TOKEN_PATH" in lost.value.cure
     with pytest.raises(ConfigError, match="4 cores for 9 workers") as many, cluster("there", 9):
         pass
     assert "ray start" in many.value.cure
