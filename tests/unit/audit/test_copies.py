@@ -1,3 +1,4 @@
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import pytest
 from PIL import Image
 
 from audit_stand_ins import colour_network, cut, picture, recoded, three_classes, write_table
-from fieldmark.audit.copies import Families, families_by_hash, join_by_embedding
+from fieldmark.audit.copies import Families, close_hashes, families_by_hash, join_by_embedding
 from fieldmark.audit.embedding import embed_pictures
 from fieldmark.audit.neighbours import nearest
 from fieldmark.audit.projection import centred
@@ -105,3 +106,14 @@ def test_all_of_one_picture_is_one_family_in_bounded_time(tmp_path: Path) -> Non
     table = write_table(tmp_path, {f"{index}.png": ("cat", "train", image) for index in range(30)})
     images = decode_for_check(table, tmp_path / "cache")
     assert families_by_hash(images).members() == [list(range(30))]
+
+
+def test_memory_of_comparing_hashes_is_that_of_a_block() -> None:
+    block, count = 256, 4096
+    looks = np.random.default_rng(0).integers(0, 2**63, (count, 2), dtype=np.uint64)
+    tracemalloc.start()
+    found = sum(len(a) for a, _, _ in close_hashes(looks, np.arange(count), block=block))
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found < 10
+    assert taken < 60 * block**2  # all pairs at once would take 8 * 256 * block²

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -41,3 +43,18 @@ def test_progress_reaches_the_end() -> None:
     seen: list[tuple[int, int]] = []
     nearest(unit_rows(10, 4), 2, block=4, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(4, 10), (8, 10), (10, 10)]
+
+
+def test_memory_is_that_of_a_block_whatever_the_number_of_rows() -> None:
+    block = 256
+
+    def peak(count: int) -> int:
+        rows = unit_rows(count, 8)
+        tracemalloc.start()
+        nearest(rows, 5, block=block)
+        taken = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return taken - count * 5 * 16  # beside the result
+
+    assert peak(2 * block) < 60 * block**2
+    assert peak(16 * block) < 60 * block**2  # a table of all cosines would take 4 * 256 * block²
