@@ -72,11 +72,15 @@ def predict_at_scale(run: Path, folder: Path) -> None:
     command("scale", "predict", folder, "--run", run, "--out", folder / "out")
 
 
+def export(run: Path, form: str, out: Path) -> None:
+    command("export", run, "--format", form, "--out", out)  # the run is shared with tests that export into it
+
+
 CASES = {
     "audio": Without(("soundfile",), decode_flac),
     "keras": Without(("keras",), write_keras),
-    "onnx": Without(("onnx", "onnxruntime"), lambda run, folder: command("export", run, "--format", "onnx")),
-    "openvino": Without(("openvino",), lambda run, folder: command("export", run, "--format", "openvino")),
+    "onnx": Without(("onnx", "onnxruntime"), lambda run, folder: export(run, "onnx", folder / "model.onnx")),
+    "openvino": Without(("openvino",), lambda run, folder: export(run, "openvino", folder / "openvino")),
     "ray": Without(("ray",), predict_at_scale),
     "serve": Without(("fastapi", "uvicorn"), lambda run, folder: command("serve", run)),
     "text": Without(("tokenizers",), train_bpe),
