@@ -4,9 +4,9 @@ Which application is the caller's affair: it hands over what builds one, and not
 folder and ``serve``, its sibling, need not know each other.
 """
 
+import queue
 import signal
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, ModuleType
@@ -86,14 +86,15 @@ def served(
 
 def wait_for_stop() -> None:
     """Wait for SIGTERM or SIGINT, in the main thread."""
-    stop = threading.Event()
+    # Not an event: the handler runs in the thread that waits, and would wait for the lock that the event holds there.
+    heard = queue.SimpleQueue[int]()
 
-    def heard(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
+    def note(number: int, _frame: FrameType | None) -> None:
+        heard.put(number)
 
-    before = {number: signal.signal(number, heard) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        stop.wait()
+        heard.get()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
