@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from fieldmark.errors import ConfigError
-from fieldmark.scale.serve import Replica, served, wait_for_stop
+from fieldmark.scale.serve import Replica, served
 
 
 def test_a_replica_builds_the_application_when_it_is_asked_and_not_before() -> None:
