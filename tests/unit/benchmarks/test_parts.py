@@ -11,8 +11,9 @@ from fieldmark.data.table import make_table
 from fieldmark.evaluation import MappedPictures
 from fieldmark.explain import EvidenceTable
 from fieldmark.explain.guide.evidence import Contrast, class_means
+from fieldmark.synthetic import PARTS
 from marks_and_attributes import attribute_groups, difference, keypoints_of_parts, labelled, nearest_pairs
-from parts import grid_maps, rows_of
+from parts import grid_maps, knowing, nearest_keypoints, rows_of
 
 
 def evidence(values: np.ndarray, labels: tuple[str, ...]) -> EvidenceTable:
@@ -103,3 +104,25 @@ def test_goals_are_held_against_the_masks_of_the_bird() -> None:
     gain = rows["birds, K = 10: bird nmi above k-means (points)"]
     assert (gain.value, gain.holds) == (20, True)
     assert not rows_of("birds", 10, [run(70.0, 60.0)])[-1].holds
+
+
+def test_every_pixel_goes_to_the_nearest_keypoint_that_is_seen() -> None:
+    positions = np.array([[[0.1, 0.5], [0.9, 0.5], [0.5, 0.5]]], np.float32)
+    visible = np.array([[True, True, False]])
+    pictures = MappedPictures(
+        np.zeros((1, 2, 1, 1), np.float32), positions, visible, np.zeros((1, 4), np.float32), np.zeros(1, np.int64)
+    )
+    assert nearest_keypoints(pictures, 4).tolist() == [[[0, 0, 1, 1]] * 4]
+
+
+def test_a_mark_counts_as_what_it_lies_on() -> None:
+    masks = np.array([[[0, PARTS.index("wing") + 1, PARTS.index("wing bar") + 1, PARTS.index("tail") + 1]]], np.uint8)
+    pictures = MappedPictures(
+        np.zeros((1, 2, 1, 1), np.float32),
+        np.full((1, len(PARTS), 2), 0.5, np.float32),
+        np.ones((1, len(PARTS)), bool),
+        np.zeros((1, 4), np.float32),
+        np.zeros(1, np.int64),
+    )
+    found = knowing(pictures, np.repeat(masks, 4, 1))["true parts without marks"]
+    assert 0 < found["bird ari"] < 100 and 0 < found["bird nmi"] < 100
