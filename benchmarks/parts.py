@@ -229,10 +229,8 @@ def knowing(pictures: MappedPictures, masks: npt.NDArray[np.uint8]) -> dict[str,
     values = np.arange(len(PARTS) + 1, dtype=np.uint8)
     for mark, under in LIES_ON.items():
         values[PARTS.index(mark) + 1] = PARTS.index(under) + 1
-    found = {
-        "nearest true keypoint": nearest_keypoints(pictures, masks.shape[1]),
-        "true parts, no marks": values[masks],
-    }
+    nearest = nearest_keypoints(pictures, masks.shape[1])
+    found = {"nearest true keypoint": nearest, "true parts without marks": values[masks]}
     return {what: bird_figures(mask_agreement(parts, masks, ignored=0)) for what, parts in found.items()}
 
 
@@ -243,9 +241,8 @@ def nearest_keypoints(pictures: MappedPictures, side: int) -> npt.NDArray[np.uin
     hidden = np.where(pictures.visible, 0.0, np.inf)[:, :, None, None]
     across = (places - x[..., None])[:, :, None] ** 2  # (N, M, 1, side)
     down = (places - y[..., None])[..., None] ** 2
-    return np.stack(
-        [(one + other + far).argmin(0) for one, other, far in zip(across, down, hidden, strict=True)]
-    ).astype(np.uint8)
+    distances = (sum(each) for each in zip(across, down, hidden, strict=True))  # (M, side, side) a picture
+    return np.stack([each.argmin(0).astype(np.uint8) for each in distances])
 
 
 def bird_figures(agreement: Agreement) -> dict[str, float]:
