@@ -6,6 +6,7 @@ from pathlib import Path
 from fieldmark.errors import DataError
 from fieldmark.record_files import RecordFormat, check_picture_address, save_text
 from fieldmark.records import Box
+from fieldmark.similar_pictures import SimilarPicture
 
 _FORMAT = RecordFormat(1, "The explanation", "Explain the picture again: fieldmark explain RUN IMAGE.")
 
@@ -36,30 +37,6 @@ class Removal:
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
-    """A training picture of B whose part looks most like this picture's.
-
-    Attributes:
-        id: the row's id in the run's table.
-        path: the picture's path as the table gives it.
-        label: its class.
-        similarity: cosine of the two parts' vectors, in -1..1.
-        box: the part in px of that picture; ``None`` where the part is no place.
-        thumbnail: the part cut out, as a data address; empty where the picture went missing.
-    """
-
-    id: str
-    path: str
-    label: str
-    similarity: float
-    box: Box | None = None
-    thumbnail: str = field(default="", repr=False)
-
-    def __post_init__(self) -> None:
-        check_picture_address(self.thumbnail)
-
-
-@dataclass(frozen=True, slots=True)
 class PartMark:
     """What one part says for A and for B.
 
@@ -81,7 +58,7 @@ class PartMark:
     rival_evidence: float
     difference: float
     removal: Removal | None = None
-    examples: tuple[Example, ...] = ()
+    examples: tuple[SimilarPicture, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +99,7 @@ class Explanation:
     exact: bool
     size: tuple[int, int]
     fieldmark_version: str
-    examples: tuple[Example, ...] = ()
+    examples: tuple[SimilarPicture, ...] = ()
     picture: str = field(default="", repr=False)
     notes: tuple[str, ...] = ()
 
@@ -221,5 +198,5 @@ def _joined(names: list[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def _bare(examples: tuple[Example, ...]) -> tuple[Example, ...]:
+def _bare(examples: tuple[SimilarPicture, ...]) -> tuple[SimilarPicture, ...]:
     return tuple(replace(example, thumbnail="") for example in examples)

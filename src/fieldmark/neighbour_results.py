@@ -4,35 +4,12 @@ from dataclasses import dataclass, field, replace
 
 from fieldmark.record_files import RecordFormat, check_picture_address
 from fieldmark.records import Box
+from fieldmark.similar_pictures import SimilarPicture
 
 _FORMAT = RecordFormat(1, "The list of neighbours", "Look for them again: fieldmark neighbours RUN IMAGE.")
 
 #: Neighbours that are listed where nothing else is asked for.
 COUNT = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbour:
-    """A training picture that is like another one.
-
-    Attributes:
-        id: the row's id in the run's table.
-        path: the picture's file.
-        label: its class; empty where it has none.
-        similarity: cosine of the two vectors, in -1..1.
-        box: the part in px of that picture; ``None`` where the whole picture is compared, or the part is no place.
-        thumbnail: what was compared, cut out, as a data address; empty where the picture went missing.
-    """
-
-    id: str
-    path: str
-    label: str
-    similarity: float
-    box: Box | None = None
-    thumbnail: str = field(default="", repr=False)
-
-    def __post_init__(self) -> None:
-        check_picture_address(self.thumbnail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +27,7 @@ class NearestByPart:
     part: str
     presence: float
     box: Box | None
-    nearest: tuple[Neighbour, ...]
+    nearest: tuple[SimilarPicture, ...]
     thumbnail: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:

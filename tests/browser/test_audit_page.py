@@ -1,32 +1,20 @@
 """The page of an audit in a browser: narrow and wide, light and dark, folded and unfolded."""
 
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import ImageFilter
 
 from audit_stand_ins import colour_network, picture, recoded, three_classes, write_table
+from chromium import BROWSER_TESTS, PATIENCE
 from fieldmark import audit_table
 from fieldmark.report import write_audit_page
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright isn't installed (make install)")
 Browser = playwright.Browser
 
-BROWSERS = (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next((found for name in BROWSERS if name and (found := shutil.which(name))), None)
-FLAGS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
-    --disable-component-update --disable-sync"""
 
-#: Milliseconds to wait for what should happen at once, on a machine that is busy.
-PATIENCE = 60_000
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium isn't installed (apt-get install chromium)"),
-]
+pytestmark = BROWSER_TESTS
 
 
 @pytest.fixture(scope="module")
@@ -47,14 +35,6 @@ def audit_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     audit_table(table, cache=folder / "cache", network=colour_network(), out=folder / "out")
     return write_audit_page(folder / "out")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split(), timeout=PATIENCE)
-        yield chromium
-        chromium.close()
 
 
 @pytest.mark.parametrize("width", [360, 1280])

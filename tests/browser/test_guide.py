@@ -2,48 +2,29 @@
 
 import functools
 import http.server
-import os
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from chromium import BROWSER_TESTS, PATIENCE
 from fieldmark.report.guide import write_guide_site
 from guide_stand_ins import bird_guide
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright isn't installed (make install)")
 Browser, Page, expect = playwright.Browser, playwright.Page, playwright.expect
 
-BROWSERS = (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next((found for name in BROWSERS if name and (found := shutil.which(name))), None)
-FLAGS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
-    --disable-component-update --disable-sync"""
-
-#: Milliseconds to wait for what should happen at once, on a machine that is busy.
-PATIENCE = 60_000
 # Conditions are never polled inside a page (wait_for_function): its policy forbids the evaluation that this takes.
 expect.set_options(timeout=PATIENCE)
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium isn't installed (apt-get install chromium)"),
-]
+pytestmark = BROWSER_TESTS
 
 
 @pytest.fixture(scope="module")
 def guide(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found, folder = bird_guide(tmp_path_factory.mktemp("birds"))
     return write_guide_site(found, folder)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split(), timeout=PATIENCE)
-        yield chromium
-        chromium.close()
 
 
 class Server(http.server.ThreadingHTTPServer):

@@ -1,9 +1,7 @@
 """The service's page in a browser: a picture in, its name and reasons, a correction back; by mouse and by keyboard."""
 
 import base64
-import os
 import re
-import shutil
 import socket
 import threading
 import time
@@ -12,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from chromium import BROWSER_TESTS, PATIENCE
 from fieldmark.serve import FeedbackStore, ServiceSettings, create_app
 from hostile_files import encoded, picture
 
@@ -19,29 +18,11 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright isn't
 uvicorn = pytest.importorskip("uvicorn", reason="uvicorn isn't installed (make install)")
 Browser, Page, expect = playwright.Browser, playwright.Page, playwright.expect
 
-BROWSERS = (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next((found for name in BROWSERS if name and (found := shutil.which(name))), None)
-FLAGS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
-    --disable-component-update --disable-sync"""
-
-#: Milliseconds to wait for what should happen at once, on a machine that is busy.
-PATIENCE = 120_000
 expect.set_options(timeout=PATIENCE)
 
 PICTURE = encoded("PNG", image=picture(1, (300, 200)))
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium isn't installed (apt-get install chromium)"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split(), timeout=PATIENCE)
-        yield chromium
-        chromium.close()
+pytestmark = BROWSER_TESTS
 
 
 @pytest.fixture

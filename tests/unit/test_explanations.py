@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from fieldmark.errors import DataError
-from fieldmark.explanations import Example, Explanation, PartMark, Removal, in_words, named, signed
+from fieldmark.explanations import Explanation, PartMark, Removal, in_words, named, signed
+from fieldmark.similar_pictures import SimilarPicture
 
 ADDRESS = "data:image/jpeg;base64,/9j/4AAQ=="
 
@@ -20,7 +21,7 @@ def explanation() -> Explanation:
     crown = replace(
         mark("crown", 3.1),
         removal=Removal("blur", -3.1, -2.9, None),
-        examples=(Example("7", "images/7.jpg", "Plain Thornfinch", 0.91, (0.0, 0.0, 5.0, 5.0), ADDRESS),),
+        examples=(SimilarPicture("7", "images/7.jpg", "Plain Thornfinch", 0.91, (0.0, 0.0, 5.0, 5.0), ADDRESS),),
     )
     rest = replace(mark("rest of the picture", -0.6), box=None)
     return Explanation(

@@ -5,13 +5,14 @@ import json
 import pytest
 
 from fieldmark.errors import DataError
-from fieldmark.neighbour_results import NearestByPart, NearestPictures, Neighbour
+from fieldmark.neighbour_results import NearestByPart, NearestPictures
+from fieldmark.similar_pictures import SimilarPicture
 
 ADDRESS = "data:image/png;base64,AAAA"
 
 
 def nearest() -> NearestPictures:
-    near = Neighbour("7", "/photos/7.jpg", "Kea", 0.5, (1.0, 2.0, 3.0, 4.0), ADDRESS)
+    near = SimilarPicture("7", "/photos/7.jpg", "Kea", 0.5, (1.0, 2.0, 3.0, 4.0), ADDRESS)
     compared = (NearestByPart("whole picture", 1.0, None, (near,), ADDRESS), NearestByPart("bill", 0.1, None, ()))
     return NearestPictures("bird.jpg", "Kea", 0.75, compared, 10, True, "0.1.0", ("a note",))
 

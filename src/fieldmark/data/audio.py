@@ -2,7 +2,6 @@
 
 import io
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from fieldmark.data.broken import refuse_many_broken
 from fieldmark.data.images import read_file
 from fieldmark.data.riff import read_wav
 from fieldmark.data.table import Table
@@ -30,9 +30,6 @@ _LOUDEST = 2.0**31
 
 #: Share of a table's rows whose sound may be broken.
 _MAX_BROKEN = 0.01
-
-#: Broken sounds that a message lists.
-_LISTED = 20
 
 
 @dataclass(frozen=True)
@@ -87,7 +84,7 @@ def load_sounds(
             kept.append(False)
         if progress:
             progress(len(kept), len(rows))
-    _refuse_many_broken(broken, len(rows), max_broken)
+    refuse_many_broken(broken, len(rows), max_broken, "sounds")
     return LoadedSounds(replace(rows, frame=rows.frame.filter(kept)), tuple(samples), rate, tuple(broken))
 
 
@@ -166,15 +163,3 @@ def _resampled(samples: npt.NDArray[np.float32], own: int, wanted: int) -> npt.N
     factor = math.gcd(own, wanted)
     resampled: npt.NDArray[np.float32] = resample_poly(samples, wanted // factor, own // factor)
     return resampled.astype(np.float32, copy=False)
-
-
-def _refuse_many_broken(broken: Sequence[BrokenRow], rows: int, limit: float) -> None:
-    if len(broken) <= limit * rows:
-        return
-    listed = [f"  {row.path}: {row.reason}" for row in broken[:_LISTED]]
-    if len(broken) > _LISTED:
-        listed.append(f"  … and {len(broken) - _LISTED} more")
-    raise DataError(
-        f"{len(broken)} of {rows} sounds are broken:\n" + "\n".join(listed),
-        "Mend or remove them; `fieldmark data check PATH` lists all.",
-    )

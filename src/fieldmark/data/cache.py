@@ -11,7 +11,7 @@ import shutil
 import time
 import zipfile
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
@@ -22,6 +22,7 @@ import numpy.typing as npt
 import polars as pl
 
 from fieldmark.data import containers
+from fieldmark.data.broken import refuse_many_broken
 from fieldmark.data.cache_folder import (
     DESCRIPTION,
     FORMAT,
@@ -59,9 +60,6 @@ DEFAULT_MAX_BYTES = 20 * 2**30
 
 #: Share of rows whose picture may be broken before a data set is refused.
 DEFAULT_MAX_BROKEN = 0.01
-
-#: Broken rows that an error lists; the rest are counted.
-_LISTED = 20
 
 #: Decoded pictures per thread that may wait to be written; bounds the memory.
 _WAITING = 8
@@ -137,7 +135,7 @@ def cache_images(
         raise _folder_error(folder, error) from error
     if images is None:
         raise DataError(f"The cache {folder / key} can't be read back.", "Check the disk, or name another folder.")
-    _refuse_many_broken(images.broken, len(rows), max_broken)
+    refuse_many_broken(images.broken, len(rows), max_broken, "pictures")
     return images
 
 
@@ -278,15 +276,3 @@ def _folder_error(folder: Path, error: OSError) -> DataError:
         return DataError(f"The disk of the cache {folder} is full.", cure)
     reason = error.strerror or str(error)
     return DataError(f"The cache {folder} can't be written: {reason}.", "Name another folder with --cache.")
-
-
-def _refuse_many_broken(broken: Sequence[BrokenRow], rows: int, limit: float) -> None:
-    if len(broken) <= limit * rows:
-        return
-    listed = [f"  {row.path}: {row.reason}" for row in broken[:_LISTED]]
-    if len(broken) > _LISTED:
-        listed.append(f"  … and {len(broken) - _LISTED} more")
-    raise DataError(
-        f"{len(broken)} of {rows} pictures are broken:\n" + "\n".join(listed),
-        "Mend or remove them; `fieldmark data check PATH` lists all.",
-    )

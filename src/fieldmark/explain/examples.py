@@ -12,8 +12,8 @@ from fieldmark.data.thumbnails import cut_out, data_address
 from fieldmark.errors import BrokenImageError, DataError
 from fieldmark.explain.drawing import DRAWN
 from fieldmark.explain.evidence import EvidenceReader, EvidenceTable, evidence_of_rows, load_images
-from fieldmark.explanations import Example
 from fieldmark.records import Progress
+from fieldmark.similar_pictures import SimilarPicture
 
 #: Training pictures of a class that are searched at most; of more, so many are taken evenly.
 MOST_SEARCHED = 300
@@ -49,7 +49,7 @@ def read_class(
 
 def nearest_examples(
     table: EvidenceTable, vectors: NDArray[np.float32], slots: Sequence[int], count: int
-) -> dict[int, tuple[Example, ...]]:
+) -> dict[int, tuple[SimilarPicture, ...]]:
     """Return, for some slots, the rows whose part's vector is nearest by cosine, the nearest first.
 
     Args:
@@ -73,7 +73,7 @@ def nearest_examples(
     return found
 
 
-def _example(table: EvidenceTable, row: int, slot: int, similarity: float) -> Example:
+def _example(table: EvidenceTable, row: int, slot: int, similarity: float) -> SimilarPicture:
     box, path = table.box_in_picture(row, slot), table.paths[row]
     size = int(table.sizes[row, 0]), int(table.sizes[row, 1])
     try:
@@ -81,7 +81,7 @@ def _example(table: EvidenceTable, row: int, slot: int, similarity: float) -> Ex
         thumbnail = data_address(cut_out(picture, box, size))
     except BrokenImageError:
         thumbnail = ""  # it went missing since it was cached; the example stays, without a picture
-    return Example(
+    return SimilarPicture(
         id=table.ids[row],
         path=path,
         label=table.labels[row] or "",

@@ -13,12 +13,13 @@ from fieldmark.errors import BrokenImageError, ConfigError, unknown_name
 from fieldmark.gallery.collect import gallery_home, part_boxes, stored_pictures
 from fieldmark.gallery.search import EXACT_UP_TO, Found, nearest
 from fieldmark.gallery.stored import StoredPictures
-from fieldmark.neighbour_results import COUNT, NearestByPart, NearestPictures, Neighbour
+from fieldmark.neighbour_results import COUNT, NearestByPart, NearestPictures
 from fieldmark.predict import load_predictor
 from fieldmark.predict.contract import ImageSource, NetworkOutputs, Predictor
 from fieldmark.predict.pictures import fitted_image, open_picture, source_name
 from fieldmark.predict.sources import displayable
 from fieldmark.records import Box, Progress
+from fieldmark.similar_pictures import SimilarPicture
 
 #: What a comparison by all of a picture is called.
 WHOLE = "whole picture"
@@ -170,14 +171,14 @@ def _by_part(asked: _Asked, predictor: Predictor, slot: int) -> NearestByPart:
     return NearestByPart(name, presence, box, _listed(asked.stored, found, slot), _cut(asked, box))
 
 
-def _listed(stored: StoredPictures, found: Found, slot: int | None) -> tuple[Neighbour, ...]:
+def _listed(stored: StoredPictures, found: Found, slot: int | None) -> tuple[SimilarPicture, ...]:
     return tuple(
         _neighbour(stored, int(row), slot, float(value))
         for row, value in zip(found.places, found.similarities, strict=True)
     )
 
 
-def _neighbour(stored: StoredPictures, row: int, slot: int | None, similarity: float) -> Neighbour:
+def _neighbour(stored: StoredPictures, row: int, slot: int | None, similarity: float) -> SimilarPicture:
     size = int(stored.sizes[row, 0]), int(stored.sizes[row, 1])
     box = None if slot is None else _in_px(stored.boxes[row, slot], size)
     try:
@@ -185,7 +186,7 @@ def _neighbour(stored: StoredPictures, row: int, slot: int | None, similarity: f
         thumbnail = data_address(cut_out(picture, box, size))
     except BrokenImageError:
         thumbnail = ""  # it went missing; the neighbour stays, without a picture
-    return Neighbour(
+    return SimilarPicture(
         id=stored.ids[row],
         path=displayable(stored.files[row]),
         label=stored.labels[row],

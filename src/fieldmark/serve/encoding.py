@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fieldmark.data.images import FittedImage
-from fieldmark.explanations import Example, Explanation, PartMark, in_words
+from fieldmark.explanations import Explanation, PartMark, in_words
 from fieldmark.predict.contract import NetworkOutputs
 from fieldmark.predict.regions import box_in_picture, part_region, region_box
 from fieldmark.records import Decision, Prediction
@@ -24,6 +24,7 @@ from fieldmark.serve.answers import (
     PictureAnswer,
     RemovalAnswer,
 )
+from fieldmark.similar_pictures import SimilarPicture
 
 
 def picture_answer(
@@ -130,7 +131,7 @@ def _mark(mark: PartMark) -> MarkAnswer:
     )
 
 
-def _example(example: Example) -> ExampleAnswer:
+def _example(example: SimilarPicture) -> ExampleAnswer:
     return ExampleAnswer(example.label, example.similarity, example.thumbnail)
 
 

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from fieldmark.explanations import Example, Explanation, PartMark, Removal
+from fieldmark.explanations import Explanation, PartMark, Removal
 from fieldmark.report import write_explanation
+from fieldmark.similar_pictures import SimilarPicture
 
 ADDRESS = "data:image/jpeg;base64,/9j/4AAQ=="
 EVIL = '<script>alert("x")</script>'
 
 
 def explanation(name: str = "crown") -> Explanation:
-    example = Example("7", "images/7.jpg", "002.Plain_Thornfinch", 0.91, (0.0, 0.0, 5.0, 5.0), ADDRESS)
+    example = SimilarPicture("7", "images/7.jpg", "002.Plain_Thornfinch", 0.91, (0.0, 0.0, 5.0, 5.0), ADDRESS)
     crown = PartMark(name, (1.0, 2.0, 3.0, 4.0), 0.97, 3.5, 0.4, 3.1, Removal("blur", -3.1, -2.9, 0.12), (example,))
     bill = PartMark("bill", (5.0, 5.0, 3.0, 4.0), 1.0, 0.2, 1.0, -0.8, Removal("blur", 0.8, 0.7, None))
     rest = PartMark("rest of the picture", None, 1.0, 1.2, 0.0, 1.2)

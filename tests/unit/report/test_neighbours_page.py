@@ -4,15 +4,16 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from fieldmark.neighbour_results import NearestByPart, NearestPictures, Neighbour
+from fieldmark.neighbour_results import NearestByPart, NearestPictures
 from fieldmark.report import write_neighbours
+from fieldmark.similar_pictures import SimilarPicture
 
 ADDRESS = "data:image/jpeg;base64,/9j/4AAQ=="
 EVIL = '<script>alert("x")</script>'
 
 
-def neighbour(label: str, similarity: float, thumbnail: str = ADDRESS) -> Neighbour:
-    return Neighbour("7", f"/photos/{label}/7.jpg", label, similarity, None, thumbnail)
+def neighbour(label: str, similarity: float, thumbnail: str = ADDRESS) -> SimilarPicture:
+    return SimilarPicture("7", f"/photos/{label}/7.jpg", label, similarity, None, thumbnail)
 
 
 def nearest(part: str = "crown") -> NearestPictures:
