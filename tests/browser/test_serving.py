@@ -64,19 +64,21 @@ def opened(browser: Browser, address: str, **context: object) -> tuple[Page, lis
     return page, complaints
 
 
-def drop(page: Page, data: bytes, event: str = "drop") -> None:
-    """Drop or paste a file, as a user does."""
+def drop(page: Page, *files: bytes, event: str = "drop") -> None:
+    """Drop or paste files, as a user does."""
     page.evaluate(
-        """([text, event]) => {
-            const bytes = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+        """([texts, event]) => {
             const transfer = new DataTransfer();
-            transfer.items.add(new File([bytes], "bird.png", { type: "image/png" }));
+            for (const [number, text] of texts.entries()) {
+                const bytes = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+                transfer.items.add(new File([bytes], `bird-${number + 1}.png`, { type: "image/png" }));
+            }
             const fired = event === "paste"
                 ? new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true })
                 : new DragEvent(event, { dataTransfer: transfer, bubbles: true, cancelable: true });
             document.getElementById("drop").dispatchEvent(fired);
         }""",
-        [base64.b64encode(data).decode(), event],
+        [[base64.b64encode(data).decode() for data in files], event],
     )
 
 
@@ -162,10 +164,36 @@ def test_the_same_by_keyboard_alone(browser: Browser, address: str, store: Feedb
 
 def test_a_pasted_picture_is_looked_at(browser: Browser, address: str) -> None:
     page, complaints = opened(browser, address)
-    drop(page, PICTURE, "paste")
+    drop(page, PICTURE, event="paste")
     expect(page.locator("#label")).to_contain_text("Thornfinch")
     page.click("#again")
     expect(page.locator("#choose")).to_be_focused()
+    assert complaints == []
+
+
+def test_several_pictures_are_named_in_a_row_and_looked_at_one_by_one(browser: Browser, address: str) -> None:
+    page, complaints = opened(browser, address)
+    drop(page, PICTURE, encoded("PNG", image=picture(2, (200, 300))), b"no picture")
+    row = page.locator("#row button")
+    expect(page.locator("#several-head")).to_have_text("3 pictures")
+    expect(row.nth(0)).to_contain_text("Thornfinch")
+    expect(row.nth(1)).to_contain_text("Thornfinch")
+    expect(row.nth(2)).to_contain_text("can’t be opened")
+    expect(row.nth(0)).to_have_attribute("aria-current", "true")
+    expect(page.locator("#label")).to_contain_text("Thornfinch")
+    row.nth(1).focus()
+    page.keyboard.press("Enter")
+    expect(row.nth(1)).to_have_attribute("aria-current", "true")
+    expect(page.locator("#label")).to_be_focused()
+    row.nth(2).click()
+    expect(page.locator("#problem")).to_contain_text("can’t be opened as a picture")
+    page.click("#language")
+    expect(page.locator("#several-head")).to_have_text("3 张图片")
+    expect(row.nth(2)).to_have_text("无法打开")
+    row.nth(0).click()
+    expect(page.locator("#label")).to_be_focused()
+    page.click("#again")
+    expect(page.locator("#several")).to_be_hidden()
     assert complaints == []
 
 

@@ -56,6 +56,10 @@ export const classes = (model) => ask(`/v1/classes${query({ model })}`);
 export const predict = (file, model, signal) =>
   ask(`/v1/predict${query({ maps: "true", neighbours: "5", model })}`, { method: "POST", body: form({ files: file }), signal });
 
+/** Ask for the name alone. */
+export const name = (file, model, signal) =>
+  ask(`/v1/predict${query({ model })}`, { method: "POST", body: form({ files: file }), signal });
+
 export const explain = (file, versus, model, signal) =>
   ask(`/v1/explain${query({ versus, model })}`, { method: "POST", body: form({ file }), signal });
 

@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { byId, make } from "./element.js";
 import { openCamera } from "./camera.js";
 import { showFeedback } from "./feedback.js";
+import { clearSeveral, markChosen, nameSeveral, showSeveral, writeSeveral } from "./several.js";
 import { Stage, COLOURS, NUMBERED } from "./stage.js";
 import { showMarks, showNear, showVerdict } from "./verdict.js";
 import { showWhy } from "./why.js";
@@ -66,12 +67,20 @@ async function patiently(call, signal) {
   }
 }
 
-async function look(file, more = false) {
-  if (!file) return showProblem(new api.Problem("no_picture"));
+/** Look at the first of some files; several are shown in a row to choose from. */
+function lookAtAll(files) {
+  if (!files.length) return showProblem(new api.Problem("no_picture"));
+  if (files.length > 1) showSeveral(files, state.model, look);
+  else clearSeveral();
+  look(files[0]);
+}
+
+async function look(file) {
   if (state.service && file.size > state.service.max_request_bytes) return showProblem(new api.Problem("too_large"));
   state.busy?.abort();
   const { signal } = (state.busy = new AbortController());
   state.file = file;
+  markChosen(file);
   clearProblem();
   byId("start").hidden = true;
   byId("result").hidden = true;
@@ -86,7 +95,7 @@ async function look(file, more = false) {
     if (answer.error) throw new api.Problem("bad_picture", answer.error);
     state.answer = { ...answer, version: model.version };
     state.explanation = null;
-    showAnswer(bitmap, more);
+    showAnswer(bitmap);
     await compare(null);
   } catch (problem) {
     if (problem.name !== "AbortError") showProblem(problem, () => look(file));
@@ -105,11 +114,11 @@ function numbered(parts) {
   });
 }
 
-function showAnswer(bitmap, more) {
+function showAnswer(bitmap) {
   const { answer } = state;
   answer.parts = numbered(answer.parts);
   byId("result").hidden = false;
-  byId("caption").dataset.extra = bitmap ? (more ? "first" : "") : "cantShow";
+  byId("caption").dataset.extra = bitmap ? "" : "cantShow";
   state.stage.show(bitmap, answer.size, answer.parts, answer.grid);
   showWords();
   say(words().done(answer.label));
@@ -156,6 +165,7 @@ function again() {
   state.busy?.abort();
   Object.assign(state, { file: null, answer: null, explanation: null });
   document.body.classList.remove("waits");
+  clearSeveral();
   clearProblem();
   say("");
   byId("result").hidden = true;
@@ -193,12 +203,12 @@ function listen() {
   const drop = byId("drop");
   for (const id of ["file", "shot"]) {
     byId(id).addEventListener("change", ({ target }) => {
-      if (target.files.length) look(target.files[0]);
+      if (target.files.length) lookAtAll([...target.files]);
       target.value = "";
     });
   }
   byId("choose").addEventListener("click", () => byId("file").click());
-  byId("camera").addEventListener("click", () => openCamera(look, () => showProblem(new api.Problem("camera"))));
+  byId("camera").addEventListener("click", () => openCamera((shot) => lookAtAll([shot]), () => showProblem(new api.Problem("camera"))));
   drop.addEventListener("click", ({ target }) => target.closest("button") || byId("file").click());
   byId("again").addEventListener("click", again);
   byId("language").addEventListener("click", changeLanguage);
@@ -209,6 +219,7 @@ function listen() {
   byId("model").addEventListener("change", async ({ target }) => {
     state.model = target.value;
     await begin();
+    nameSeveral(state.model);
     if (state.file) look(state.file);
   });
   byId("key-form").addEventListener("submit", (event) => {
@@ -220,7 +231,7 @@ function listen() {
   });
   document.addEventListener("paste", ({ clipboardData }) => {
     const files = pictureIn(clipboardData);
-    if (files.length) look(files[0], files.length > 1);
+    if (files.length) lookAtAll(files);
   });
   document.addEventListener("dragover", (event) => {
     event.preventDefault();
@@ -230,8 +241,7 @@ function listen() {
   document.addEventListener("drop", (event) => {
     event.preventDefault();
     document.body.classList.remove("over");
-    const files = pictureIn(event.dataTransfer);
-    look(files[0], files.length > 1);
+    lookAtAll(pictureIn(event.dataTransfer));
   });
 }
 
@@ -239,6 +249,7 @@ function changeLanguage() {
   otherLanguage();
   showService();
   showWords();
+  writeSeveral();
   if (state.problem) showProblem(state.problem.problem, state.problem.retry);
 }
 
