@@ -15,6 +15,7 @@ from fieldmark.explain.explain import explain_picture, with_examples
 from fieldmark.explanations import Explanation
 from fieldmark.models.bundle import BundleInfo, find_bundle
 from fieldmark.predict.contract import NetworkOutputs, Predictor
+from fieldmark.predict.exported import export_folder
 from fieldmark.predict.load import load_predictor
 from fieldmark.records import Prediction
 from fieldmark.serve.answers import ModelVersion, Neighbour
@@ -212,9 +213,16 @@ def bundle_version(run: Path) -> str:
 
 
 def bundle_stamp(run: Path) -> tuple[tuple[str, int, int], ...]:
-    """Return the names, times and sizes of a bundle's files, cheap to compare; nothing where there is no bundle."""
+    """Return the names, times and sizes of a bundle's files and of what was exported of it, cheap to compare.
+
+    An engine that runs an exported file refuses a new bundle until that is exported too; then it is to be tried again.
+
+    Raises:
+        BundleError: there is no bundle.
+    """
+    exported = sorted(path for path in export_folder(run).rglob("*") if path.is_file())
     found = []
-    for path in _files(run):
+    for path in [*_files(run), *exported]:
         state = path.stat()
         found.append((path.name, state.st_mtime_ns, state.st_size))
     return tuple(found)

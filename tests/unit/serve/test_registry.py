@@ -98,6 +98,27 @@ def test_a_changed_bundle_is_noticed_and_one_that_vanished_is_not_missed(run: Pa
     assert registry.close(PATIENCE)
 
 
+def test_a_bundle_that_waits_for_its_export_is_tried_again_once_that_is_there(run: Path) -> None:
+    exported = run / "export" / "model.onnx"
+
+    def load_exported(source: ModelSource) -> ServedModel:
+        if exported.read_text() != bundle_version(run):  # as an exported file states the weights that it holds
+            raise BundleError("It was exported from other weights.", "Export it again.")
+        return load(source)
+
+    exported.parent.mkdir()
+    exported.write_text(bundle_version(run))
+    failed: list[str] = []
+    registry = Registry(
+        [ModelSource("one", run)], load_exported, watch_s=0.02, on_reload=lambda name, _fine: failed.append(name)
+    )
+    record_results(run, {"top1": 0.5})
+    assert eventually(lambda: failed == ["one"])
+    exported.write_text(bundle_version(run))
+    assert eventually(lambda: registry.models()[0].model.version == bundle_version(run))
+    assert registry.close(PATIENCE)
+
+
 def test_the_stamp_and_the_version_change_with_the_bundle_not_with_its_card(run: Path) -> None:
     stamp, version = bundle_stamp(run), bundle_version(run)
     (run / "bundle" / "README.md").write_text("other words")
