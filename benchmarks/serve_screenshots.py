@@ -12,8 +12,6 @@ widths of a desk and of a phone, light and dark, in both languages; --out names 
 """
 
 import argparse
-import os
-import shutil
 import socket
 import threading
 import time
@@ -23,19 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
-from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from fieldmark.serve import FeedbackStore, ServiceSettings, create_app
 from record import ROOT
-
-#: Milliseconds to wait for the page.
-PATIENCE = 120_000
-
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-
-#: Colours of a committed picture: few enough that it stays small.
-COLOURS = 256
+from screenshots import PATIENCE, open_browser, shrink
 
 
 @dataclass(frozen=True)
@@ -68,13 +58,11 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     cache = arguments.cache or arguments.run.parent / "cache"
-    with served(arguments.run, cache) as address, sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=chromium(), args=FLAGS)
+    with served(arguments.run, cache) as address, open_browser() as browser:
         for view in VIEWS:
             file = arguments.out / f"serve-{view.name}.png"
             take(browser, address, view, arguments.picture, file)
             print(f"{file.name}: {file.stat().st_size / 1000:.0f} kB")
-        browser.close()
 
 
 @contextmanager
@@ -112,9 +100,7 @@ def take(browser: Browser, address: str, view: View, picture: Path, file: Path) 
         show(page, view, picture)
     page.screenshot(path=file)
     context.close()
-    with Image.open(file) as taken:
-        small = taken.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
-    small.save(file, optimize=True)
+    shrink(file)
 
 
 def show(page: Page, view: View, picture: Path) -> None:
@@ -127,15 +113,6 @@ def show(page: Page, view: View, picture: Path) -> None:
         page.locator("#why").scroll_into_view_if_needed()
         page.evaluate("document.getElementById('why').scrollIntoView()")
     page.wait_for_timeout(300)
-
-
-def chromium() -> str:
-    """Return the browser's file."""
-    names = (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")
-    found = next((path for name in names if name and (path := shutil.which(name))), None)
-    if found is None:
-        raise SystemExit("Chromium isn't installed; install it, or name it: CHROMIUM=/path/to/it")
-    return found
 
 
 if __name__ == "__main__":
