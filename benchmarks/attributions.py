@@ -31,17 +31,19 @@ class Attribution(Protocol):
 
 
 class EvidenceMaps:
-    """Each slot's evidence, spread over the picture as the slot's map is; the map adds up to the target's evidence."""
+    """The evidence cell by cell, enlarged; but for the enlarging, the map adds up to the target's evidence."""
 
     def __init__(self, recognizer: Recognizer, info: BundleInfo) -> None:
         self._reader = EvidenceReader(recognizer, info)
 
     def __call__(self, pixels: NDArray[np.uint8], target: NDArray[np.float32]) -> Maps:
         """Return maps (B, R, R) for pictures (B, R, R, 3) and a target (N,)."""
-        read = self._reader.read(pixels)
-        contributions = read.evidence @ target  # (B, P)
-        shares = slot_shares(read.maps, contributions.shape[1], pixels.shape[1])  # (B, P, R, R)
-        return np.einsum("bp,bprc->brc", contributions, shares).astype(np.float32)
+        cells = self._reader.cell_evidence(pixels, target)  # (B, P, h, w)
+        if cells is None:
+            raise TypeError("The recogniser doesn't add up parts.")
+        side, (height, width) = pixels.shape[1], cells.shape[2:]
+        whole = torch.from_numpy(cells.sum(1, keepdims=True) * (height * width / side**2))
+        return interpolate(whole, size=(side, side), mode="bilinear", align_corners=False)[:, 0].numpy()
 
 
 def slot_shares(maps: NDArray[np.float32], slots: int, side: int) -> Maps:

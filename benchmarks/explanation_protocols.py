@@ -61,13 +61,14 @@ def mark_protocols(
 
     Only pictures that the recogniser decides rightly between the two species, and in which the mark is seen, count.
 
-    * ``first evidence``: is the part with the largest contribution the mark's part? That is the one with the largest
+    * ``first part``: is the part with the largest contribution the mark's part? That is the one with the largest
       share of its map on the mark's pixels in either picture. Not counted where there is one part only.
+    * ``first mark METHOD``: of the marks that are seen, is it the one with the most attribution on its pixels?
     * ``pointing METHOD``: does the maximum of the method's map lie on the mark? (The pointing game: Zhang et al., ECCV
       2016.)
-    * ``removal METHOD``: does removing the named region lower the log-odds more than removing as much elsewhere? The
-      region is what hangs together with the maximum above half of it, of the first part's map or the method's. The rest
-      of the picture is no region: where it comes first, that counts as a miss.
+    * ``removal METHOD``, ``removal part``: does removing the named region lower the log-odds more than removing as much
+      elsewhere? The region is what hangs together with the maximum above half of it, of the method's map or of the
+      first part's. The rest of the picture is no region: where it comes first, that counts as a miss.
     """
     tally, classes = Tally(), reader.info.classes
     parted = reader.additive and len(reader.names) > 1
@@ -83,15 +84,28 @@ def mark_protocols(
             for name, attribute in methods.items():
                 found = attribute(one.pixels[None], target)[0]
                 tally.add(f"pointing {name}", grown(truth)[np.unravel_index(found.argmax(), found.shape)])
+                tally.add(f"first mark {name}", _first_mark(found, one, {mark: truth}) == mark)
                 regions[name] = part_region(np.maximum(found, 0))
             if parted:
                 leading = int((read.evidence[0] @ target).argmax())
-                tally.add("first evidence", leading == part_of(read.maps[0], truth))
+                tally.add("first part", leading == part_of(read.maps[0], truth))
                 is_part = leading < read.maps.shape[1] - 1
-                regions["evidence"] = pixel_mask(part_region(read.maps[0, leading]), len(truth)) if is_part else None
+                regions["part"] = pixel_mask(part_region(read.maps[0, leading]), len(truth)) if is_part else None
             for name, lowered in _lowered(reader, one, regions, (first, second)).items():
                 tally.add(f"removal {name}", lowered)
     return tally
+
+
+def _first_mark(attributed: NDArray[np.float32], bird: Bird, instead: Mapping[str, Mask]) -> str:
+    """Return the visible mark with the most attribution (R, R) on its pixels.
+
+    Args:
+        attributed: what each pixel is said to add.
+        bird: where its marks are.
+        instead: mark → mask (R, R), where another one is to be taken than the bird's own.
+    """
+    masks = {mark: grown(instead.get(mark, bird.masks[mark])) for mark in sorted(bird.visible)}
+    return max(masks, key=lambda mark: float(attributed[masks[mark]].sum()))
 
 
 def part_of(maps: NDArray[np.float32], mask: Mask) -> int:

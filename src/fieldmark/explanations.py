@@ -13,6 +13,12 @@ _FORMAT = RecordFormat(1, "The explanation", "Explain the picture again: fieldma
 #: How many parts are outlined, shown and given examples, where nothing else is asked for.
 TOP = 7
 
+#: Parts that a sentence names; the rest are counted.
+_NAMED = 3
+
+#: The colours of what speaks for A and of what speaks for B, in a picture (RGB, 0..255).
+FOR_A, FOR_B = (0, 122, 90), (230, 140, 0)
+
 #: The colours of the outlines, by a part's place among the marks, told apart by colour-blind people too (Okabe and
 #: Ito, 2008, without black and with a lighter blue).
 PART_COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#f0e442", "#cc79a7", "#d55e00", "#2f8fff")
@@ -84,6 +90,8 @@ class Explanation:
         fieldmark_version: the version that explained.
         examples: the nearest training pictures of B as wholes, where there are no parts to compare.
         picture: the picture with the first marks outlined and numbered, as a data address; may be empty.
+        cells: the picture in grey, coloured where the evidence comes from (green for A, orange for B, the stronger the
+            more), as a data address; empty where that isn't known cell by cell.
         notes: what to bear in mind, such as that no examples could be looked for.
     """
 
@@ -101,10 +109,12 @@ class Explanation:
     fieldmark_version: str
     examples: tuple[SimilarPicture, ...] = ()
     picture: str = field(default="", repr=False)
+    cells: str = field(default="", repr=False)
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_picture_address(self.picture)
+        check_picture_address(self.cells)
 
     @property
     def unexplained(self) -> float:
@@ -114,7 +124,7 @@ class Explanation:
     def without_pictures(self) -> "Explanation":
         """Return the figures and words alone."""
         marks = tuple(replace(mark, examples=_bare(mark.examples)) for mark in self.marks)
-        return replace(self, picture="", marks=marks, examples=_bare(self.examples))
+        return replace(self, picture="", cells="", marks=marks, examples=_bare(self.examples))
 
     def to_json(self) -> str:
         """Return the explanation as JSON with sorted keys; ``from_json`` gives it back.
@@ -195,6 +205,8 @@ def signed(value: float) -> str:
 
 
 def _joined(names: list[str]) -> str:
+    if len(names) > _NAMED + 1:  # a single other one has a name, too
+        names = [*names[:_NAMED], f"{len(names) - _NAMED} others"]
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 

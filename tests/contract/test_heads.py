@@ -13,6 +13,7 @@ from fieldmark.models.backbones import BackboneSpec
 from fieldmark.models.build import ModelSpec, build_recognizer
 from fieldmark.models.heads import HEADS, Head, RowHead
 from fieldmark.models.parts import EveryCell
+from fieldmark.models.pooling import cell_weights, pool_parts
 from fieldmark.models.recognizer import Recognizer
 
 B, C, N = 4, 12, 5
@@ -263,3 +264,20 @@ def test_it_is_built_by_its_name_and_takes_odd_pictures(name: str) -> None:
     assert type(recognizer.head) is HEADS[name]
     with torch.inference_mode():
         assert recognizer(torch.randn(2, 3, 65, 97)).shape == (2, N)
+
+
+@pytest.mark.parametrize("name", ADDITIVE)
+@pytest.mark.parametrize("rest", [False, True])
+def test_cells_add_up_to_the_evidence_of_their_part(name: str, rest: bool) -> None:
+    torch.manual_seed(3)
+    maps = torch.randn(B, 4, 5, 6).softmax(1)
+    maps[0, 1] = 0  # a part that is nowhere
+    features, direction = torch.randn(B, C, 5, 6), torch.randn(N)
+    head = build(name, 4 if rest else 3).eval()
+    for weights in head.parameters():
+        torch.nn.init.normal_(weights)
+    vectors, presence = pool_parts(features, maps, rest=rest)
+    cells = head.cell_evidence(features, cell_weights(maps, rest=rest), presence, direction)
+    assert cells.shape == (B, 4 if rest else 3, 5, 6)
+    assert torch.allclose(cells.sum((2, 3)), head(vectors, presence) @ direction, atol=1e-4)
+    assert (cells[0, 1] == 0).all()

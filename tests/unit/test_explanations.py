@@ -110,6 +110,15 @@ def test_words_of_several_parts_and_of_none() -> None:
     assert "no part speaks for it; the bias decides (+5.0 of +4.0)." in in_words(biased)
 
 
+def test_of_many_parts_the_first_are_named() -> None:
+    marks = tuple(mark(f"part {number}", 9.0 - number) for number in range(1, 6))
+    many = replace(explanation(), marks=marks, flip=tuple(each.part for each in marks))
+    assert "part 1, part 2, part 3 and 2 others decide together (+30.0 of +4.0 log-odds)." in in_words(many)
+    assert "Without part 1, part 2, part 3 and 2 others it would be" in in_words(many)
+    four = replace(many, marks=marks[:4], flip=many.flip[:4])
+    assert "part 1, part 2, part 3 and part 4 decide together" in in_words(four)
+
+
 def test_words_of_what_was_measured_say_so() -> None:
     measured = replace(
         explanation(), exact=False, marks=(mark("row 2, column 3", 2.1), mark("row 1, column 1", -1)), flip=None

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageColor, ImageDraw, ImageFilter, ImageFont
 
 from fieldmark.explain.removal import Mask
-from fieldmark.explanations import PART_COLOURS
+from fieldmark.explanations import FOR_A, FOR_B, PART_COLOURS
 
 #: Longer side in px at which a picture is drawn on; smaller ones are enlarged, so that outlines stay fine.
 DRAWN = 640
@@ -15,6 +16,9 @@ DRAWN = 640
 _LINE, _EDGE = 5, 9
 
 _DARK, _LIGHT = (24, 24, 24), (255, 255, 255)
+
+#: How opaque the colour of the strongest cell is, in 0..255.
+_MOST_OPAQUE = 200
 
 #: A colour of this luminance (0..255) or more gets dark letters.
 _BRIGHT = 140
@@ -38,9 +42,8 @@ def outlined(
     Returns:
         A new picture whose longer side is ``DRAWN``.
     """
-    scale = DRAWN / max(picture.size)
-    size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
-    drawn = picture.convert("RGB").resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
+    drawn = _enlarged(picture)
+    size = drawn.size
     for place in reversed(range(len(masks))):
         if corners[place] is not None:
             _outline(drawn, _stretched(masks[place], window, size), part_colour(place))
@@ -49,6 +52,28 @@ def outlined(
         if corner is not None:
             spot = corner[0] * size[0], corner[1] * size[1]
             badge(ImageDraw.Draw(drawn), spot, str(place + 1), part_colour(place), within=size)
+    return drawn
+
+
+def tinted(picture: Image.Image, cells: NDArray[np.float32], window: tuple[float, float, float, float]) -> Image.Image:
+    """Return a picture in grey, coloured by what each cell says: for A, or for B where it is negative.
+
+    Args:
+        picture: the original, whole.
+        cells: (h, w), what each cell of the network's square adds to the log-odds of A against B.
+        window: left, top, width and height of the picture inside the square, in 0..1 of its side.
+
+    Returns:
+        A new picture whose longer side is ``DRAWN``; the strongest cell is the most coloured.
+    """
+    drawn = _enlarged(picture).convert("L").convert("RGB")
+    strength = np.abs(cells) / max(float(np.abs(cells).max()), 1e-9)
+    height, width = cells.shape
+    place = window[0] * width, window[1] * height, window[2] * width, window[3] * height
+    for colour, side in ((FOR_A, cells > 0), (FOR_B, cells < 0)):
+        opacity = np.where(side, _MOST_OPAQUE * strength, 0).astype(np.uint8)
+        mask = _placed(Image.fromarray(opacity), place, drawn.size, Image.Resampling.BILINEAR)
+        drawn.paste(colour, mask=mask)
     return drawn
 
 
@@ -77,12 +102,27 @@ def badge(
     draw.text(middle, text, font=font, fill=_DARK if bright else _LIGHT, anchor="mm")
 
 
+def _enlarged(picture: Image.Image) -> Image.Image:
+    scale = DRAWN / max(picture.size)
+    size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+    return picture.convert("RGB").resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
+
+
 def _stretched(mask: Mask, window: tuple[float, float, float, float], size: tuple[int, int]) -> Image.Image:
     """Return a region of the square as a mask (``L``) of the drawn picture."""
+    return _placed(Image.fromarray(mask.astype(np.uint8) * 255), window, size, Image.Resampling.NEAREST)
+
+
+def _placed(
+    square: Image.Image,
+    window: tuple[float, float, float, float],
+    size: tuple[int, int],
+    resampling: Image.Resampling,
+) -> Image.Image:
+    """Return the part of a square that a window (in its pixels) shows, at the drawn picture's size."""
     left, top, width, height = window
-    square = Image.fromarray(mask.astype(np.uint8) * 255)
     steps = (width / size[0], 0, left, 0, height / size[1], top)
-    return square.transform(size, Image.Transform.AFFINE, steps, Image.Resampling.NEAREST)
+    return square.transform(size, Image.Transform.AFFINE, steps, resampling)
 
 
 def _outline(drawn: Image.Image, region: Image.Image, colour: tuple[int, int, int]) -> None:

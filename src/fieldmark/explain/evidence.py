@@ -106,8 +106,8 @@ class EvidenceReader:
         self.names = info.part_names  # those that people gave
         self.additive = recognizer.additive
         self._recognizer = recognizer
-        engine = TorchEngine(recognizer, info.preprocessing, device=device)
-        self._predictor: Predictor = PicturePredictor(engine, info, batch_size=batch_size)
+        self._engine: TorchEngine | None = TorchEngine(recognizer, info.preprocessing, device=device)
+        self._predictor: Predictor = PicturePredictor(self._engine, info, batch_size=batch_size)
 
     @property
     def bias(self) -> NDArray[np.float64]:
@@ -124,6 +124,19 @@ class EvidenceReader:
             DataError: another shape or type, or no picture.
         """
         return self._predictor.outputs(pixels)
+
+    def cell_evidence(self, pixels: NDArray[np.uint8], direction: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """Tell where in fitted pictures the evidence comes from, cell by cell.
+
+        Args:
+            pixels: (B, R, R, 3), as of ``read``; they go through the network at once.
+            direction: (N,), what of the evidence is asked for, such as 1 for A and -1 for B.
+
+        Returns:
+            (B, P, h, w), which add up over the cells to ``read(pixels).evidence @ direction``; ``None`` where the slots
+            don't add up to the logits, or the network doesn't run in torch.
+        """
+        return self._engine.cell_evidence(pixels, direction) if self._engine is not None and self.additive else None
 
     def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Return the logits (B, N) of fitted pictures (B, R, R, 3), before any temperature.
@@ -164,6 +177,7 @@ class _AroundPredictor(EvidenceReader):
         self.names = predictor.info.part_names
         self.additive = HEADS[str(predictor.info.model.get("head", "linear"))].additive
         self._predictor = predictor
+        self._engine = None  # another engine's network can't be asked cell by cell
         side = predictor.info.preprocessing.resolution
         read = predictor.outputs(np.full((1, side, side, 3), _GREY, np.uint8))
         self._bias: NDArray[np.float64] = np.asarray(read.logits - read.evidence.astype(np.float64).sum(1))[0]

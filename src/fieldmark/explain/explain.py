@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 import fieldmark
 from fieldmark.data.thumbnails import data_address
 from fieldmark.errors import ConfigError, DataError, unknown_name
-from fieldmark.explain.drawing import DRAWN, outlined
+from fieldmark.explain.drawing import DRAWN, outlined, tinted
 from fieldmark.explain.evidence import EvidenceReader, EvidenceTable, load_reader
 from fieldmark.explain.examples import nearest_examples, read_class
 from fieldmark.explain.marks import ReadPicture, find_marks, read_picture, verify_marks
@@ -139,6 +139,7 @@ def _explain(
         size=picture.fitted.size,
         fieldmark_version=fieldmark.__version__,
         picture=_drawing(image, picture, marks[:top], masks[:top]),
+        cells=_cells(reader, image, picture, classes) if found.exact else "",
         notes=found.notes,
     )
 
@@ -167,3 +168,14 @@ def _drawing(image: ImageSource, picture: ReadPicture, marks: Sequence[PartMark]
     corners = [None if mark.box is None else (mark.box[0] / width, mark.box[1] / height) for mark in marks]
     original = open_picture(image, at_least=DRAWN)
     return data_address(outlined(original, masks, picture.fitted.window, corners))
+
+
+def _cells(reader: EvidenceReader, image: ImageSource, picture: ReadPicture, classes: tuple[int, int]) -> str:
+    """Return the picture coloured where the log-odds come from, as a data address; empty where that isn't known."""
+    direction = np.zeros(len(reader.info.classes), np.float32)
+    direction[list(classes)] = 1, -1
+    found = reader.cell_evidence(picture.fitted.pixels[None], direction)
+    if found is None:
+        return ""
+    left, top, width, height = (length / picture.fitted.pixels.shape[0] for length in picture.fitted.window)
+    return data_address(tinted(open_picture(image, at_least=DRAWN), found[0].sum(0), (left, top, width, height)))

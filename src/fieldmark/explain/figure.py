@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from fieldmark.data.thumbnails import from_data_address
 from fieldmark.explain.drawing import badge, part_colour
-from fieldmark.explanations import TOP, Explanation, PartMark, in_words, signed
+from fieldmark.explanations import FOR_A, FOR_B, TOP, Explanation, PartMark, in_words, signed
 
 #: Width in px of the right-hand side, and of the margin around everything.
 _PANEL, _MARGIN = 620, 28
@@ -15,7 +15,6 @@ _PANEL, _MARGIN = 620, 28
 _ROW, _BAR, _LINE = 58, 18, 27
 
 #: For A green, for B orange; their luminance differs as well as their hue, and so do their sides.
-FOR_A, FOR_B = (0, 122, 90), (230, 140, 0)
 
 _PAPER, _INK, _SOFT, _RULE = (255, 255, 255), (28, 34, 31), (92, 100, 96), (214, 214, 208)
 

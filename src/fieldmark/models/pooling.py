@@ -16,10 +16,18 @@ def pool_parts(features: Tensor, maps: Tensor, *, rest: bool = False) -> tuple[T
         Vectors (B, P, C), each a mean of features weighted by the part's map, and presence (B, P) in 0..1,
         the part's largest share anywhere; P is K, or K + 1 with the rest.
     """
-    shares = (maps if rest else maps[:, :-1]).flatten(2)  # (B, P, H·W)
-    weights = shares / shares.sum(-1, keepdim=True).clamp_min(1e-6)
+    weights = cell_weights(maps, rest=rest).flatten(2)  # (B, P, H·W)
     vectors = weights @ features.flatten(2).transpose(1, 2)  # (B, P, C)
     presence = maps[:, :-1].flatten(2).amax(-1)
     if rest:
         presence = torch.cat([presence, torch.ones_like(presence[:, :1])], 1)
     return vectors, presence
+
+
+def cell_weights(maps: Tensor, *, rest: bool = False) -> Tensor:
+    """Return how much each cell counts in each slot's vector: (B, P, H, W), adding up to 1 over the cells.
+
+    Arguments as of ``pool_parts``.
+    """
+    shares = maps if rest else maps[:, :-1]
+    return shares / shares.sum((2, 3), keepdim=True).clamp_min(1e-6)

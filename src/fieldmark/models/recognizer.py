@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from fieldmark.models.backbones.contract import Backbone
-from fieldmark.models.heads.contract import Head
+from fieldmark.models.heads.contract import Head, RowHead
 from fieldmark.models.parts.contract import PartLearner
-from fieldmark.models.pooling import pool_parts
+from fieldmark.models.pooling import cell_weights, pool_parts
 
 #: What the last part of a recogniser with a rest slot is called.
 REST = "rest of the picture"
@@ -94,6 +94,22 @@ class Recognizer(nn.Module):
     def pooled(self, features: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
         """Return what the head reads: vectors (B, P, C) and presence (B, P); arguments as of ``evidence_of``."""
         return pool_parts(features, maps, rest=self.rest)
+
+    def cell_evidence(self, x: Tensor, direction: Tensor) -> Tensor:
+        """Tell where in normalised pictures (B, 3, H, W) the evidence times a direction (N,) comes from.
+
+        Returns:
+            (B, P, h, w), cell by cell; they add up to what each slot says, and with the bias to ``logits @ direction``.
+
+        Raises:
+            TypeError: the head doesn't add up parts.
+        """
+        if not isinstance(self.head, RowHead):
+            raise TypeError("Only a head that adds up parts can tell its evidence cell by cell.")
+        features = self.backbone.forward_features(x)
+        maps = self.parts(features)
+        _, presence = self.pooled(features, maps)
+        return self.head.cell_evidence(features, cell_weights(maps, rest=self.rest), presence, direction)
 
     def outputs(self, x: Tensor) -> RecognizerOutputs:
         """Return all that there is to say of normalised pictures (B, 3, H, W)."""

@@ -34,9 +34,7 @@ class TorchEngine:
     @torch.inference_mode()
     def run(self, pixels: npt.NDArray[np.uint8]) -> NetworkOutputs:
         """Return what the network says of one batch of fitted pictures (B, R, R, 3)."""
-        batch = torch.from_numpy(np.array(pixels)).to(self._device)  # a copy: a read-only cache can't be shared
-        x = normalise(batch, self._preprocessing.mean, self._preprocessing.std)  # (B, 3, R, R)
-        found = self._recognizer.outputs(x.contiguous(memory_format=torch.channels_last))
+        found = self._recognizer.outputs(self._input(pixels))
         return NetworkOutputs(
             logits=_array(found.logits).astype(np.float64),
             embedding=_array(found.embedding),
@@ -45,6 +43,22 @@ class TorchEngine:
             evidence=_array(found.evidence),
             maps=_array(found.maps),
         )
+
+    @torch.inference_mode()
+    def cell_evidence(
+        self, pixels: npt.NDArray[np.uint8], direction: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.float32]:
+        """Tell where in fitted pictures (B, R, R, 3) the evidence times a direction (N,) comes from: (B, P, h, w).
+
+        Raises:
+            TypeError: the head doesn't add up parts.
+        """
+        return _array(self._recognizer.cell_evidence(self._input(pixels), torch.from_numpy(direction).to(self._device)))
+
+    def _input(self, pixels: npt.NDArray[np.uint8]) -> Tensor:
+        batch = torch.from_numpy(np.array(pixels)).to(self._device)  # a copy: a read-only cache can't be shared
+        x = normalise(batch, self._preprocessing.mean, self._preprocessing.std)  # (B, 3, R, R)
+        return x.contiguous(memory_format=torch.channels_last)
 
 
 def usable_device(name: str) -> torch.device:

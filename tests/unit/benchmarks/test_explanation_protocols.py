@@ -117,7 +117,7 @@ def test_removing_the_mark_costs_more_than_removing_as_much_elsewhere() -> None:
     means = mark_protocols_of({"true": attribute, "misled": misled}).means()
     assert means["removal true"] == 1
     assert means["removal misled"] == 0
-    assert "first evidence" not in means  # one part only: nothing to rank
+    assert "first part" not in means  # one part only: nothing to rank
 
 
 def mark_protocols_of(methods: dict[str, object]) -> Tally:

@@ -3,9 +3,9 @@ import pytest
 from PIL import Image
 
 from fieldmark.data.thumbnails import data_address
-from fieldmark.explain.drawing import DRAWN, outlined, part_colour
-from fieldmark.explain.figure import FOR_A, FOR_B, draw_explanation
-from fieldmark.explanations import PART_COLOURS, Explanation, PartMark, Removal
+from fieldmark.explain.drawing import DRAWN, outlined, part_colour, tinted
+from fieldmark.explain.figure import draw_explanation
+from fieldmark.explanations import FOR_A, FOR_B, PART_COLOURS, Explanation, PartMark, Removal
 
 
 def explanation(count: int = 9, *, picture: bool = True) -> Explanation:
@@ -82,3 +82,20 @@ def test_colours_of_parts_are_distinct_and_carry_dark_letters() -> None:
     assert len(set(PART_COLOURS)) == len(PART_COLOURS)
     for colour in PART_COLOURS:
         assert (luminance(colour) + 0.05) / (luminance("#1e2421") + 0.05) >= 3, colour
+
+
+def test_cells_are_coloured_by_the_class_that_they_speak_for() -> None:
+    cells = np.zeros((8, 8), np.float32)
+    cells[3:5, 1:3], cells[3:5, 5:7] = 2.0, -1.0
+    drawn = tinted(Image.new("RGB", (200, 100), "red"), cells, (0, 0.25, 1, 0.5))
+    assert drawn.size == (DRAWN, DRAWN // 2)
+    pixels = np.asarray(drawn).astype(int)
+    for_a, for_b, nothing = pixels[160, 160], pixels[160, 480], pixels[20, 20]
+    assert len(set(nothing)) == 1  # grey
+    assert for_a[1] > for_a[0]  # green
+    assert for_b[0] > for_b[2] + 40  # orange
+    opacity = [
+        (side - nothing) @ (colour - nothing) / ((colour - nothing) @ (colour - nothing))
+        for side, colour in ((for_a, np.array(FOR_A)), (for_b, np.array(FOR_B)))
+    ]
+    assert opacity[0] == pytest.approx(2 * opacity[1], rel=0.05)  # the grey shows through B, which says half as much

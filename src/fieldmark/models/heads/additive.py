@@ -54,6 +54,22 @@ class AdditiveHead(nn.Module):
         normed = self._normed(vectors)
         return torch.cat([normed, torch.ones_like(normed[..., :1])], -1) * presence.unsqueeze(-1)
 
+    def cell_evidence(self, features: Tensor, weights: Tensor, presence: Tensor, direction: Tensor) -> Tensor:
+        """Tell the evidence times a direction (N,) cell by cell: (B, K, H, W), as the contract says.
+
+        The normalisation divides a part's vector by one number, its deviation over channels, and so every cell's share
+        of the vector by the same. What is said whatever the vector is spread as the weights are.
+        """
+        parts, _, channels = self.weight.shape
+        vectors = torch.einsum("bkhw,bchw->bkc", weights, features)
+        deviation = (vectors.var(-1, unbiased=False) + self.norm.eps).sqrt()  # (B, K)
+        rows = torch.einsum("knc,n->kc", self.weight, direction)
+        scaled, shift = rows * self.norm.weight.view(parts, channels), rows * self.norm.bias.view(parts, channels)
+        always = shift.sum(1) + self.bias.view(self.weight.shape[:2]) @ direction  # (K,)
+        centred = features - features.mean(1, keepdim=True)
+        said = torch.einsum("bchw,kc->bkhw", centred, scaled) / deviation[:, :, None, None]
+        return (said + always[:, None, None]) * weights * presence[:, :, None, None]
+
     def class_rows(self) -> Tensor:
         """Return a copy of every class's weights and, last, its bias, of each part: (K, N, C + 1)."""
         bias = self.bias.detach().view(self.weight.shape[:2])

@@ -41,6 +41,20 @@ class RowHead(Head, Protocol):
         """Turn vectors (B, P, C) and presence (B, P) into what the rows are multiplied with: (B, P, D)."""
         ...
 
+    def cell_evidence(self, features: Tensor, weights: Tensor, presence: Tensor, direction: Tensor) -> Tensor:
+        """Tell the evidence cell by cell: exactly, because a vector is a mean over cells.
+
+        Args:
+            features: (B, C, H, W).
+            weights: (B, P, H, W), how much each cell counts in each part's vector; they add up to 1 over the cells.
+            presence: (B, P).
+            direction: (N,), what of the evidence is asked for: one class, or one minus another.
+
+        Returns:
+            (B, P, H, W), which add up over the cells to the evidence of the parts' vectors times ``direction`` (B, P).
+        """
+        ...
+
     def class_rows(self) -> Tensor:
         """Return a copy of every class's row of each part: (P, N, D)."""
         ...

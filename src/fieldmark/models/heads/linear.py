@@ -46,6 +46,11 @@ class LinearHead(nn.Module):
         """Turn vectors (B, K, C) and presence (B, K) into what the rows are multiplied with: (B, K, C)."""
         return vectors * presence.unsqueeze(-1)
 
+    def cell_evidence(self, features: Tensor, weights: Tensor, presence: Tensor, direction: Tensor) -> Tensor:
+        """Tell the evidence times a direction (N,) cell by cell: (B, K, H, W), as the contract says."""
+        rows = torch.einsum("knc,n->kc", self.weight, direction)
+        return torch.einsum("bchw,kc->bkhw", features, rows) * weights * presence[:, :, None, None]
+
     def class_rows(self) -> Tensor:
         """Return a copy of every class's weights: (K, N, C)."""
         return self.weight.detach().clone()
