@@ -16,8 +16,10 @@ from fieldmark.models.parts.discovery_terms import (
     equivariance_error,
     feature_error,
     framed,
+    hidden_share,
     hollow,
     imbalance,
+    seen_through,
     total_variation,
 )
 
@@ -159,6 +161,29 @@ def test_an_object_in_the_middle_of_a_background_pleases_frame_and_centre() -> N
     assert float(hollow(maps)) == pytest.approx(0, abs=1e-3)
     assert float(framed(inside_out)) > 5
     assert float(hollow(inside_out)) > 5
+
+
+def test_what_is_covered_is_background_and_no_reproach_to_the_centre() -> None:
+    maps = torch.zeros(1, 2, 16, 16)
+    maps[:, 0] = 1  # all object
+    covered = torch.zeros(1, 64, 64, dtype=torch.bool)
+    covered[:, :, 32:] = True  # of which the right half is hidden
+    hidden = hidden_share(covered, maps)
+    assert torch.equal(hidden, torch.cat([torch.zeros(1, 16, 8), torch.ones(1, 16, 8)], 2))
+    assert float(seen_through(maps, hidden)) == pytest.approx(-math.log(1e-4), rel=1e-3)
+    maps[:, :, :, 8:] = maps[:, :, :, 8:].flip(1)  # now the hidden half is background
+    assert float(seen_through(maps, hidden)) == pytest.approx(0, abs=1e-3)
+    assert float(hollow(maps)) > 2  # half of the disc is background
+    assert float(hollow(maps, hidden)) == pytest.approx(0, abs=1e-3)
+    assert float(seen_through(maps, torch.zeros_like(hidden))) == 0  # nothing is covered
+
+
+def test_the_term_of_what_is_hidden_is_there_only_with_an_occluder() -> None:
+    maps, features = random_maps(size=(4, 4)), torch.randn(B, 5, 4, 4)
+    pictures, covered = torch.randn(B, 3, 32, 32), torch.zeros(B, 32, 32, dtype=torch.bool)
+    covered[0, :16] = True
+    assert "hidden" not in discovery_loss(pictures, features, maps, DiscoveryWeights())[1]
+    assert float(discovery_loss(pictures, features, maps, DiscoveryWeights(), covered)[1]["hidden"]) > 0
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (7, 7)])

@@ -19,7 +19,7 @@ _PREFIX = "parts."
 
 #: All that can be asked of maps of annotated keypoints, which the other terms would pull elsewhere.
 _MOVES_ALONG = DiscoveryWeights(
-    colours=0, features=0, smoothness=0, decision=0, presence=0, balance=0, frame=0, centre=0
+    colours=0, features=0, smoothness=0, decision=0, presence=0, balance=0, frame=0, centre=0, hidden=0
 )
 
 

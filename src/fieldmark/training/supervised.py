@@ -143,6 +143,7 @@ class SupervisedTask:
                 keypoints=self.keypoints.batch(places, theta, covered) if self.keypoints is not None else None,
                 moved=moved_share(x, generator) if self.model.discovery is not None else None,
                 attributes=attributes,
+                covered=covered,
             )
 
     def _to_rebuild(

@@ -47,6 +47,7 @@ class SupervisedBatch(NamedTuple):
         keypoints: where the keypoints of ``x`` are; ``None`` where they are not learned.
         moved: some of ``x``, moved; ``None`` where parts are not discovered.
         attributes: which attributes ``x`` have; ``None`` where they are not learned.
+        covered: (B, R, R), what of ``x`` an occluder hides; ``None`` where none is drawn.
     """
 
     x: Tensor
@@ -55,6 +56,7 @@ class SupervisedBatch(NamedTuple):
     keypoints: KeypointTargets | None = None
     moved: Moved | None = None
     attributes: AttributeTargets | None = None
+    covered: Tensor | None = None
 
 
 class Outputs(NamedTuple):
@@ -116,7 +118,7 @@ class SupervisedModel(nn.Module):
             told = self.attributes(*self.recognizer.pooled(features, maps))  # (B, A)
             losses["attributes"] = attribute_loss(told, batch.attributes)
         if batch.moved is not None and self.discovery is not None:
-            losses["discovery"], more = self._discover(batch.x, features, maps, batch.moved, self.discovery)
+            losses["discovery"], more = self._discover(batch, features, maps, batch.moved, self.discovery)
             terms |= more
         return Outputs(self.recognizer.logits_of(found.evidence), found, losses, terms)
 
@@ -125,10 +127,10 @@ class SupervisedModel(nn.Module):
         return cast("nn.Module", self.recognizer.backbone)  # every backbone is a module
 
     def _discover(
-        self, x: Tensor, features: Tensor, maps: Tensor, moved: Moved, weights: DiscoveryWeights
+        self, batch: SupervisedBatch, features: Tensor, maps: Tensor, moved: Moved, weights: DiscoveryWeights
     ) -> tuple[Tensor, dict[str, Tensor]]:
         with kept_statistics(self._backbone):
             moved_maps = self.recognizer.parts(self.recognizer.backbone.forward_features(moved.pictures))
         equivariance = equivariance_error(maps[: len(moved_maps)], moved_maps, moved.theta)
-        loss, terms = discovery_loss(x, features, maps, weights)
+        loss, terms = discovery_loss(batch.x, features, maps, weights, batch.covered)
         return loss + weights.equivariance * equivariance, {**terms, "equivariance": equivariance.detach()}

@@ -40,6 +40,7 @@ class DiscoveryWeights:
         balance: no part takes all of the object.
         frame: the picture's frame is background.
         centre: the picture's centre is not.
+        hidden: what an occluder is known to cover is background, so that a part behind it has no presence.
     """
 
     colours: float = 1.0
@@ -51,9 +52,12 @@ class DiscoveryWeights:
     balance: float = 0.2
     frame: float = 1.0
     centre: float = 0.3
+    hidden: float = 1.0
 
 
-def discovery_loss(pictures: Tensor, features: Tensor, maps: Tensor, weights: DiscoveryWeights) -> tuple[Tensor, Terms]:
+def discovery_loss(
+    pictures: Tensor, features: Tensor, maps: Tensor, weights: DiscoveryWeights, covered: Tensor | None = None
+) -> tuple[Tensor, Terms]:
     """Add up the terms that one view of the pictures gives.
 
     Args:
@@ -61,12 +65,14 @@ def discovery_loss(pictures: Tensor, features: Tensor, maps: Tensor, weights: Di
         features: the backbone's (B, C, h, w); they are compared with, not changed.
         maps: (B, K + 1, h, w).
         weights: of the terms.
+        covered: (B, H, W) booleans, what an occluder hides; ``None`` where none is drawn, and the term is left out.
 
     Returns:
         The weighted sum and the terms that have a weight, not weighted, detached.
     """
     with torch.autocast(maps.device.type, enabled=False):  # shares and distances of 16 bits would be too coarse
         maps = maps.float()
+        hidden = None if covered is None else hidden_share(covered, maps)
         measures: dict[str, Callable[[], Tensor]] = {
             "colours": lambda: colour_error(pictures, maps),
             "features": lambda: feature_error(features, maps),
@@ -75,8 +81,10 @@ def discovery_loss(pictures: Tensor, features: Tensor, maps: Tensor, weights: Di
             "presence": lambda: absence(maps),
             "balance": lambda: imbalance(maps),
             "frame": lambda: framed(maps),
-            "centre": lambda: hollow(maps),
+            "centre": lambda: hollow(maps, hidden),
         }
+        if hidden is not None:
+            measures["hidden"] = lambda: seen_through(maps, hidden)
         found = {name: measure() for name, measure in measures.items() if getattr(weights, name)}
     loss = sum((getattr(weights, name) * term for name, term in found.items()), start=maps.new_zeros(()))
     return loss, {name: term.detach() for name, term in found.items()}
@@ -175,8 +183,22 @@ def framed(maps: Tensor) -> Tensor:
     return (-(maps[:, -1] + _TINY).log() * frame).sum() / (frame.sum() * len(maps))
 
 
-def hollow(maps: Tensor) -> Tensor:
-    """Return the mean −log share of all parts together in a disc at the picture's centre.
+def hidden_share(covered: Tensor, maps: Tensor) -> Tensor:
+    """Return the share of each cell of maps (B, K + 1, h, w) that is covered (B, H, W): (B, h, w) in 0..1."""
+    shares = functional.adaptive_avg_pool2d(covered.to(maps).unsqueeze(1), (maps.shape[-2], maps.shape[-1]))
+    return shares.squeeze(1)
+
+
+def seen_through(maps: Tensor, hidden: Tensor) -> Tensor:
+    """Return the mean −log share of the background where pictures are covered (B, h, w), in 0..1.
+
+    A part behind a leaf is not to be seen in the leaf: its presence falls, and with it its evidence.
+    """
+    return -((maps[:, -1] + _TINY).log() * hidden).sum() / hidden.sum().clamp_min(1)
+
+
+def hollow(maps: Tensor, hidden: Tensor | None = None) -> Tensor:
+    """Return the mean −log share of all parts together in a disc at the picture's centre, where it isn't covered.
 
     With ``framed`` this is learning from positive and unlabelled places: what looks like the frame is background, even
     in the centre; what is never seen in the frame is an object, even far from the centre.
@@ -187,7 +209,8 @@ def hollow(maps: Tensor) -> Tensor:
     disc = ((y[:, None] ** 2 + x[None] ** 2).sqrt() <= _DISC).float()
     if not disc.any():  # fewer cells than the disc needs: take the middle one
         disc[height // 2, width // 2] = 1
-    return (-(1 - maps[:, -1] + _TINY).log() * disc).sum() / (disc.sum() * len(maps))
+    counted = disc.expand(len(maps), -1, -1) if hidden is None else disc * (1 - hidden)
+    return (-(1 - maps[:, -1] + _TINY).log() * counted).sum() / counted.sum().clamp_min(1)
 
 
 def _around(values: Tensor) -> Tensor:
