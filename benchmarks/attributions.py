@@ -42,21 +42,16 @@ class EvidenceMaps:
         if cells is None:
             raise TypeError("The recogniser doesn't add up parts.")
         side, (height, width) = pixels.shape[1], cells.shape[2:]
-        whole = torch.from_numpy(cells.sum(1, keepdims=True) * (height * width / side**2))
-        return interpolate(whole, size=(side, side), mode="bilinear", align_corners=False)[:, 0].numpy()
+        found = enlarged(
+            cells.sum(1, keepdims=True) * (height * width / side**2), side
+        )  # what a cell adds, its pixels do
+        return found[:, 0]
 
 
-def slot_shares(maps: NDArray[np.float32], slots: int, side: int) -> Maps:
-    """Return the maps of the head's slots (B, P, R, R), bilinearly enlarged, each adding up to 1 where it is not empty.
-
-    Args:
-        maps: (B, K + 1, h, w), background last, which is a slot of its own where P is K + 1.
-        slots: number P of slots.
-        side: pixels R per side.
-    """
-    wanted = torch.from_numpy(np.ascontiguousarray(maps[:, :slots]))
-    large = interpolate(wanted, size=(side, side), mode="bilinear", align_corners=False)
-    return (large / large.sum((2, 3), keepdim=True).clamp_min(1e-9)).numpy()
+def enlarged(maps: NDArray[np.float32], side: int) -> Maps:
+    """Return maps (B, P, h, w) at the size of the picture (B, P, side, side), interpolated."""
+    wanted = torch.from_numpy(np.ascontiguousarray(maps))
+    return interpolate(wanted, size=(side, side), mode="bilinear", align_corners=False).numpy()
 
 
 class InputTimesGradient:

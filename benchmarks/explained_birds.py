@@ -66,6 +66,11 @@ class Individual:
                 yield self.birds[one], self.birds[other], marks[0]
                 yield self.birds[other], self.birds[one], marks[0]
 
+    def has(self, bird: Bird, mark: str) -> bool:
+        """Say whether one of the individual's birds has a varying mark; the other species of the pair lacks it."""
+        place = next(index for index, each in enumerate(self.birds) if each is bird)
+        return bool(place >> self.varying.index(mark) & 1)
+
     def differences(self, one: int, other: int) -> tuple[str, ...]:
         """Return the marks in which two of its species differ; the species' places are their marks in binary."""
         return tuple(mark for bit, mark in enumerate(self.varying) if (one >> bit & 1) != (other >> bit & 1))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, stats
 
-from attributions import Attribution, one_hot, slot_shares, versus
+from attributions import Attribution, enlarged, one_hot, versus
 from explained_birds import Bird, Individual, Mask, stacked
 from fieldmark.explain import EvidenceReader
 from fieldmark.explain.removal import removal_effects, removed_mask
@@ -61,9 +61,10 @@ def mark_protocols(
 
     Only pictures that the recogniser decides rightly between the two species, and in which the mark is seen, count.
 
-    * ``first part``: is the part with the largest contribution the mark's part? That is the one with the largest
-      share of its map on the mark's pixels in either picture. Not counted where there is one part only.
-    * ``first mark METHOD``: of the marks that are seen, is it the one with the most attribution on its pixels?
+    * ``first part``: is the part with the largest contribution the mark's part? That is the one to which
+      most of the mark's pixels, in either picture, belong. Not counted where there is one part only.
+    * ``first mark METHOD``: of the marks that are seen, is it the one with the most attribution on its pixels? Also
+      of pictures where it is ``there`` and of those where it is ``missing`` by itself.
     * ``pointing METHOD``: does the maximum of the method's map lie on the mark? (The pointing game: Zhang et al., ECCV
       2016.)
     * ``removal METHOD``, ``removal part``: does removing the named region lower the log-odds more than removing as much
@@ -84,7 +85,9 @@ def mark_protocols(
             for name, attribute in methods.items():
                 found = attribute(one.pixels[None], target)[0]
                 tally.add(f"pointing {name}", grown(truth)[np.unravel_index(found.argmax(), found.shape)])
-                tally.add(f"first mark {name}", _first_mark(found, one, {mark: truth}) == mark)
+                there = "there" if individual.has(one, mark) else "missing"
+                for which in (f"first mark {name}", f"first mark {there} {name}"):
+                    tally.add(which, first_mark(found, one, {mark: truth}) == mark)
                 regions[name] = part_region(np.maximum(found, 0))
             if parted:
                 leading = int((read.evidence[0] @ target).argmax())
@@ -96,7 +99,7 @@ def mark_protocols(
     return tally
 
 
-def _first_mark(attributed: NDArray[np.float32], bird: Bird, instead: Mapping[str, Mask]) -> str:
+def first_mark(attributed: NDArray[np.float32], bird: Bird, instead: Mapping[str, Mask]) -> str:
     """Return the visible mark with the most attribution (R, R) on its pixels.
 
     Args:
@@ -109,9 +112,9 @@ def _first_mark(attributed: NDArray[np.float32], bird: Bird, instead: Mapping[st
 
 
 def part_of(maps: NDArray[np.float32], mask: Mask) -> int:
-    """Return the part (not the background) with the largest share of its map (K + 1, h, w) on a mask (R, R)."""
-    shares = slot_shares(maps[None], len(maps) - 1, len(mask))[0]
-    return int(shares[:, mask].sum(1).argmax())
+    """Return the part (not the background) to which most of a mask (R, R) belongs, by its maps (K + 1, h, w)."""
+    large = enlarged(maps[None, :-1], len(mask))[0]
+    return int(large[:, mask].sum(1).argmax())
 
 
 def _lowered(

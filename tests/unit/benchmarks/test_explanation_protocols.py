@@ -8,7 +8,16 @@ import torch
 
 from attributions import EvidenceMaps, InputTimesGradient, one_hot, versus
 from explained_birds import Bird, Individual, draw_individuals
-from explanation_protocols import Tally, accuracy, mark_protocols, occlusion_safety, part_of, part_protocols, scores
+from explanation_protocols import (
+    Tally,
+    accuracy,
+    first_mark,
+    mark_protocols,
+    occlusion_safety,
+    part_of,
+    part_protocols,
+    scores,
+)
 from fieldmark.records import Preprocessing
 from fieldmark.synthetic import MARK_PARTS
 from part_stand_ins import CLASSES, SIDE, bundle_info, colour_reader
@@ -142,13 +151,24 @@ def test_accuracy_counts_species_and_genus() -> None:
     }
 
 
-def test_the_part_of_a_mark_is_the_one_with_the_largest_share_there() -> None:
-    maps = np.zeros((3, 4, 4), np.float32)
-    maps[0, :2] = 0.9  # covers the mark, but much else
-    maps[1, 0, 0] = 0.5  # sits on it
+def test_the_part_of_a_mark_is_the_one_that_most_of_it_belongs_to() -> None:
+    maps = np.zeros((4, 4, 4), np.float32)
+    maps[0, 2:] = 0.9  # is elsewhere
+    maps[1, 0, :] = 0.6  # most of the mark is its
+    maps[2, 0, 0] = 0.1  # is hardly in the picture; what there is of it lies on the mark
     mask = np.zeros((32, 32), np.bool_)
     mask[:6, :6] = True
     assert part_of(maps, mask) == 1
+
+
+def test_the_first_mark_is_the_one_with_the_most_attribution_on_it() -> None:
+    bird = individual().birds[0]
+    seen = sorted(bird.visible)
+    wanted, other = (next(mark for mark in seen[start:] if bird.masks[mark].any()) for start in (0, 1))
+    attributed = 3.0 * bird.masks[wanted] / bird.masks[wanted].sum() + bird.masks[other] / bird.masks[other].sum()
+    assert first_mark(attributed.astype(np.float32), bird, {}) == wanted
+    everywhere = np.ones_like(bird.masks[wanted])
+    assert first_mark(attributed.astype(np.float32), bird, {other: everywhere}) == other
 
 
 @pytest.fixture(scope="module")
@@ -185,3 +205,13 @@ def test_input_times_gradient_is_exact_for_a_linear_recogniser() -> None:
     maps = InputTimesGradient(reader._recognizer, bundle_info())(pixels, one_hot(len(CLASSES), 1))
     assert maps.sum((1, 2)) == pytest.approx((reader.logits(pixels) - reader.bias)[:, 1], abs=1e-4)
     assert torch.is_grad_enabled()
+
+
+def test_the_four_species_have_neither_one_or_both_marks(drawn: Individual) -> None:
+    one, other = drawn.varying
+    assert [[drawn.has(bird, mark) for mark in (one, other)] for bird in drawn.birds] == [
+        [False, False],
+        [True, False],
+        [False, True],
+        [True, True],
+    ]

@@ -52,7 +52,7 @@ class DiscoveryWeights:
     balance: float = 0.2
     frame: float = 1.0
     centre: float = 0.3
-    hidden: float = 1.0
+    hidden: float = 0.3
 
 
 def discovery_loss(
