@@ -196,8 +196,10 @@ def rows_of(found: Mapping[str, Sequence[Mapping[str, Json]]]) -> list[Row]:
     for name in METHODS:
         named = NAMED_GOAL if name == "evidence" else None
         rows.append(share(f"{name}: the mark is ranked first of all (%)", parts, f"first mark {name}", at_least=named))
-        for there in ("there", "missing"):
-            rows.append(share(f"{name}: the same, the mark is {there} (%)", parts, f"first mark {there} {name}"))
+        rows += [
+            share(f"{name}: the same, the mark is {there} (%)", parts, f"first mark {there} {name}")
+            for there in ("there", "missing")
+        ]
         rows.append(share(f"{name}: the maximum lies on the mark (%)", parts, f"pointing {name}"))
         rows.append(
             share(
