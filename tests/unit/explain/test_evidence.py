@@ -137,3 +137,13 @@ def test_a_reader_around_a_predictor_reads_the_same(quadrant_run: Path) -> None:
     assert around.additive == loaded.additive
     assert around.bias == pytest.approx(loaded.bias, abs=1e-5)
     assert np.allclose(around.read(seen).evidence, loaded.read(seen).evidence, atol=1e-6)
+
+
+def test_cells_add_up_to_what_each_slot_says_where_torch_runs_the_network(quadrant_run: Path) -> None:
+    loaded, around = load_reader(quadrant_run), reader_around(load_predictor(quadrant_run))
+    seen, direction = pixels(2), np.zeros(len(CLASSES), np.float32)
+    direction[:2] = 1, -1
+    cells = loaded.cell_evidence(seen, direction)
+    assert cells is not None
+    assert np.allclose(cells.sum((2, 3)), loaded.read(seen).evidence @ direction, atol=1e-4)
+    assert around.cell_evidence(seen, direction) is None

@@ -34,6 +34,14 @@ def test_the_marks_and_the_bias_add_up_to_the_log_odds(quadrant_run: Path, pictu
         assert mark.difference == pytest.approx(mark.evidence - mark.rival_evidence, abs=1e-9)
 
 
+def test_the_picture_is_coloured_where_the_evidence_comes_from(quadrant_run: Path) -> None:
+    found = field_marks(quadrant_run, noise())
+    coloured = np.asarray(from_data_address(found.cells).convert("RGB")).astype(int)
+    assert coloured.shape[1] / coloured.shape[0] == pytest.approx(90 / 40, abs=0.01)
+    assert (coloured.max(2) - coloured.min(2)).max() > 60  # not grey everywhere
+    assert found.without_pictures().cells == ""
+
+
 def test_what_is_explained_is_what_is_predicted(quadrant_run: Path) -> None:
     prediction = load_predictor(quadrant_run)([noise()])[0]
     found = field_marks(quadrant_run, noise())
