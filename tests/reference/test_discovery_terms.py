@@ -22,6 +22,7 @@ from fieldmark.models.parts.discovery_terms import (
     seen_through,
     total_variation,
 )
+from fieldmark.models.parts.motion import draw_motion
 
 B, K, H, W = 2, 3, 6, 8
 
@@ -161,6 +162,17 @@ def test_an_object_in_the_middle_of_a_background_pleases_frame_and_centre() -> N
     assert float(hollow(maps)) == pytest.approx(0, abs=1e-3)
     assert float(framed(inside_out)) > 5
     assert float(hollow(inside_out)) > 5
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 3), (6, 6)])
+def test_equivariance_is_as_exact_under_autocast_as_without(size: tuple[int, int]) -> None:
+    maps, moved = random_maps(size=size), random_maps(size=size).flip(0)
+    theta = draw_motion(len(maps), torch.Generator().manual_seed(4))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = equivariance_error(maps.bfloat16(), moved, theta.bfloat16())
+        exact = equivariance_error(maps.bfloat16(), moved, theta.bfloat16().float())
+    assert float(found) == float(exact)
+    assert found.dtype == torch.float32
 
 
 def test_what_is_covered_is_background_and_no_reproach_to_the_centre() -> None:

@@ -138,11 +138,12 @@ def equivariance_error(maps: Tensor, moved_maps: Tensor, theta: Tensor) -> Tenso
     Returns:
         Mean squared difference over the places that both views show.
     """
-    grid = functional.affine_grid(theta, list(maps.shape), align_corners=False)
-    inside = (grid.abs() <= 1).all(-1).unsqueeze(1)  # (B, 1, h, w)
-    expected = functional.grid_sample(maps.float(), grid, padding_mode="border", align_corners=False)
-    difference = (expected - moved_maps.float()).square().sum(1, keepdim=True)
-    return (difference * inside).sum() / inside.sum().clamp_min(1)
+    with torch.autocast(maps.device.type, enabled=False):  # 16 bits place cells coarsely, and know no map of one cell
+        grid = functional.affine_grid(theta.float(), list(maps.shape), align_corners=False)
+        inside = (grid.abs() <= 1).all(-1).unsqueeze(1)  # (B, 1, h, w)
+        expected = functional.grid_sample(maps.float(), grid, padding_mode="border", align_corners=False)
+        difference = (expected - moved_maps.float()).square().sum(1, keepdim=True)
+        return (difference * inside).sum() / inside.sum().clamp_min(1)
 
 
 def total_variation(maps: Tensor) -> Tensor:
