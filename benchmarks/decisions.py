@@ -72,7 +72,7 @@ SEEDS, FOLDS = 3, 5
 HELD_OUT, LEFT_OUT = 0.1, 0.2
 
 #: Runs of another protocol are not mixed up with those of this one.
-PROTOCOL = 1
+PROTOCOL = 2
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -234,6 +234,7 @@ def _measured(head: Head, held: HeldOut, table: Table, test: Rows, far: Rows, se
         "rows": rule.rows,
         "top1": 100 * float((said.probabilities.argmax(1) == truth).mean()),
         "ece": 100 * expected_calibration_error(said.probabilities, truth),
+        "ece_by_chance": 100 * _error_by_chance(said.probabilities),
         "coverage": 100 * found.coverage,
         "class_gap": 100 * found.class_gap,
         "class_gap_by_chance": 100 * _gap_by_chance(truth, rule.coverage),
@@ -266,6 +267,14 @@ def _areas(held: HeldOut, known: Said, unknown: Said) -> dict[str, Json]:
         scales = fit_scales(score, ground)
         areas[score] = 100 * auroc(np.concatenate([novelty(scales, known), novelty(scales, unknown)]), positive)
     return areas
+
+
+def _error_by_chance(probabilities: Floats, draws: int = 200) -> float:
+    """Return the calibration error that so few pictures give by chance, were every confidence exactly right."""
+    confidence, generator = probabilities.max(1), np.random.default_rng(0)
+    top, other = probabilities.argmax(1), probabilities.argmin(1)
+    drawn = (np.where(generator.random(len(top)) < confidence, top, other) for _ in range(draws))
+    return statistics.mean(expected_calibration_error(probabilities, truth) for truth in drawn)
 
 
 def _gap_by_chance(truth: Indices, coverage: float, draws: int = 200) -> float:
@@ -366,12 +375,17 @@ def rows_of_rules(data: str, runs: Sequence[Mapping[str, Json]]) -> list[Row]:
         title = f"{data}, {name}"
         for figure, goal in OF_RULES.items():
             values = [run[source][figure] for run in runs if run[source][figure] is not None]
-            chance = f"by chance alone {statistics.mean(run[source]['class_gap_by_chance'] for run in runs):.1f}"
             if values:
-                rows.append(goal.row(title, values, chance if figure == "class_gap" else None))
+                rows.append(goal.row(title, values, _by_chance(figure, [run[source] for run in runs])))
     areas = [run["val"]["far"][DEFAULT_SCORE] for run in runs]
     rows.append(FAR_GOALS.get(data, FAR).row(f"{data} and {DATA[data]}, {DEFAULT_SCORE}", areas))
     return rows
+
+
+def _by_chance(figure: str, runs: Sequence[Mapping[str, Json]]) -> str | None:
+    """Return, in words, what a figure would be of a rule without fault, of as many pictures."""
+    values = [run[f"{figure}_by_chance"] for run in runs if f"{figure}_by_chance" in run]
+    return f"by chance alone {statistics.mean(values):.1f}" if values else None
 
 
 def rows_of_unknowns(data: str, runs: Mapping[str, Sequence[Mapping[str, Json]]]) -> list[Row]:

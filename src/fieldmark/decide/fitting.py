@@ -66,7 +66,7 @@ class RuleOptions:
     precision: float = 0.95
     known_share: float = 0.95
     score: str = DEFAULT_SCORE
-    neighbours: int = 10
+    neighbours: int = 1
     sensitivities: Mapping[str, float] = field(default_factory=dict)
     costs: Mapping[str, float] = field(default_factory=dict)
     seed: int = 0
