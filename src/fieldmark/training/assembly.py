@@ -18,7 +18,7 @@ from fieldmark.records import Preprocessing
 from fieldmark.training.attribute_targets import AttributeHead, attribute_source
 from fieldmark.training.averaging import averaged_model
 from fieldmark.training.checkpoint import latest_checkpoint
-from fieldmark.training.config import TrainConfig
+from fieldmark.training.config import NO_TEACHER, TrainConfig
 from fieldmark.training.initial_backbone import joint_autoencoder, load_initial_backbone
 from fieldmark.training.initial_head import fit_initial_head, fittable_head
 from fieldmark.training.initial_parts import discovery_weights, load_initial_parts, parts_spec
@@ -31,6 +31,7 @@ from fieldmark.training.run_folder import CHECKPOINTS
 from fieldmark.training.samples import Samples, outside_test, split_samples
 from fieldmark.training.supervised import SupervisedTask
 from fieldmark.training.supervised_model import SupervisedModel
+from fieldmark.training.teacher import Teacher
 
 
 def build_model(config: TrainConfig, classes: int, part_names: Sequence[str] = ()) -> tuple[Recognizer, Preprocessing]:
@@ -106,7 +107,9 @@ def make_task(
     samples = split_samples(images, "train")
     autoencoder = joint_autoencoder(config, recognizer) if config.unlabelled_weight else None
     attributes = _attribute_head(config, recognizer, len(images.table.attribute_names))
-    model = SupervisedModel(recognizer, autoencoder, discovery_weights(config, recognizer), attributes)
+    model = SupervisedModel(
+        recognizer, autoencoder, discovery_weights(config, recognizer), attributes, _teacher(config, recognizer)
+    )
     model.to(memory_format=torch.channels_last)
     module, optimizer = fabric.setup(model, _optimizer(model, config))
     if not latest_checkpoint(out / CHECKPOINTS):
@@ -135,6 +138,13 @@ def _attribute_head(config: TrainConfig, recognizer: Recognizer, count: int) -> 
         return None
     slots = len(recognizer.parts.names) + recognizer.rest  # none of a head that pools for itself
     return AttributeHead(HEADS[config.head_name], recognizer.backbone.feature_dim, slots, count, dropout=config.dropout)
+
+
+def _teacher(config: TrainConfig, recognizer: Recognizer) -> Teacher | None:
+    if config.teacher == NO_TEACHER:
+        return None
+    classes = len(recognizer.bias)
+    return Teacher(config.teacher, recognizer.backbone.feature_dim, classes, dropout=config.dropout)
 
 
 def _prepare(
@@ -166,8 +176,9 @@ def _optimizer(model: SupervisedModel, config: TrainConfig) -> torch.optim.Optim
     """AdamW; what no pretraining has seen, the heads and the part learner, has the head's own learning rate."""
     backbone = {id(parameter) for parameter in cast("nn.Module", model.recognizer.backbone).parameters()}
     fresh = {id(parameter) for parameter in model.recognizer.parameters()} - backbone
-    if model.attributes is not None:
-        fresh |= {id(parameter) for parameter in model.attributes.parameters()}
+    for beside in (model.attributes, model.teacher):
+        if beside is not None:
+            fresh |= {id(parameter) for parameter in beside.parameters()}
     entries = []
     for is_fresh in (False, True):
         peak = config.head_learning_rate if is_fresh else config.learning_rate

@@ -9,6 +9,12 @@ from fieldmark.training.options import PRECISIONS, OptionValue, check_names, che
 
 INITIAL_HEADS = ("random", "logistic")
 
+#: No head teaches the recogniser's own.
+NO_TEACHER = "none"
+
+#: The heads that look at every place for themselves, and none of them.
+TEACHERS = (NO_TEACHER, "attention", "second_order")
+
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
@@ -65,6 +71,9 @@ class TrainConfig:
             rank's probabilities are those of its classes added up, so that a class never contradicts its rank.
         attribute_weight: weight of the loss of the data's attributes, told by a second head that is not kept; 0 leaves
             it out.
+        teacher: a head that mixes, attention or second_order, which learns the classes beside the recogniser's own and
+            tells it what it thinks of each picture. It teaches the backbone, and is not kept; ``"none"`` does without.
+        teacher_weight: weight of the teacher's loss beside that of the classes.
         keypoints: the parts are the data's annotated keypoints, learned from the training rows that have some.
         part_labels: annotated pictures of each class that the keypoints are learned from, chosen by the seed; ``None``
             takes all.
@@ -114,6 +123,8 @@ class TrainConfig:
     unlabelled_weight: float = 0.0
     rank_weight: float = 0.0
     attribute_weight: float = 0.0
+    teacher: str = NO_TEACHER
+    teacher_weight: float = 1.0
     keypoints: bool = False
     part_labels: int | None = None
     keypoint_weight: float = 1.0
@@ -145,7 +156,11 @@ class TrainConfig:
         return self.epochs + self.finish_epochs
 
 
-_NAMES = {"precision": ("precision", PRECISIONS), "initial_head": ("initial head", INITIAL_HEADS)}
+_NAMES = {
+    "precision": ("precision", PRECISIONS),
+    "initial_head": ("initial head", INITIAL_HEADS),
+    "teacher": ("teacher", TEACHERS),
+}
 
 #: Option → (smallest, largest) value; both allowed.
 _RANGES: dict[str, tuple[float, float]] = {
@@ -174,6 +189,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "unlabelled_weight": (0, 1000),
     "rank_weight": (0, 1000),
     "attribute_weight": (0, 1000),
+    "teacher_weight": (0, 1000),
     "part_labels": (0, 1e6),
     "keypoint_weight": (0, 1000),
     "holdout": (0, 0.5),

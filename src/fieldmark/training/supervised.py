@@ -26,6 +26,7 @@ from fieldmark.training.samples import Samples
 from fieldmark.training.sampling import epoch_order, stream_seed
 from fieldmark.training.supervised_model import Moved, Outputs, SupervisedBatch, SupervisedModel, ToRebuild
 from fieldmark.training.task import LOSS, StepTerms
+from fieldmark.training.teacher import AGREEMENT, teacher_loss
 
 #: Keeps the pictures to rebuild, their augmentation and their masks apart from those of the labelled ones.
 _REBUILT_STREAM = 1 << 20
@@ -38,6 +39,7 @@ _WEIGHTS = {
     "ranks": "rank_weight",
     "discovery": "discovery_weight",
     "rest": "rest_penalty",
+    "teacher": "teacher_weight",
 }
 
 #: About what the loss of discovery is before anything was learned.
@@ -104,6 +106,8 @@ class SupervisedTask:
         ranks = self.config.rank_weight if self.ranks is not None else 0.0
         loss = (1 + ranks) * math.log(max(3, self.classes)) + self.config.unlabelled_weight
         loss += self.config.attribute_weight * math.log(2)
+        if self.model.teacher is not None:
+            loss += self.config.teacher_weight * (1 + AGREEMENT) * math.log(max(3, self.classes))
         parts = self.recognizer.parts
         if isinstance(parts, KeypointParts):
             loss += self.config.keypoint_weight * parts.guessing_loss
@@ -202,6 +206,10 @@ class SupervisedTask:
             losses["rest"] = rest_size(found.parts.evidence)
         if self.ranks is not None:
             losses["ranks"] = rank_loss(found.logits, batch.targets, self.ranks, label_smoothing=config.label_smoothing)
+        if found.taught is not None:
+            losses["teacher"] = teacher_loss(
+                found.taught, found.logits, batch.targets, label_smoothing=config.label_smoothing
+            )
         for name, beside in losses.items():
             loss = loss + getattr(config, _WEIGHTS[name]) * beside
             terms[name] = beside.detach()

@@ -11,6 +11,7 @@ from fieldmark.models.recognizer import PartEvidence, Recognizer
 from fieldmark.training.attribute_targets import AttributeHead, AttributeTargets, attribute_loss
 from fieldmark.training.keypoint_targets import KeypointTargets
 from fieldmark.training.norm_statistics import kept_statistics
+from fieldmark.training.teacher import Teacher
 
 
 class ToRebuild(NamedTuple):
@@ -68,12 +69,14 @@ class Outputs(NamedTuple):
         losses: what else is to be minimised: ``reconstruction``, ``keypoints``, ``attributes``, ``discovery``, where it
             is wanted.
         terms: of what some of these are made up, by name, detached.
+        taught: the teacher's logits (B, N); ``None`` without a teacher.
     """
 
     logits: Tensor
     parts: PartEvidence
     losses: dict[str, Tensor]
     terms: dict[str, Tensor]
+    taught: Tensor | None = None
 
 
 class SupervisedModel(nn.Module):
@@ -84,6 +87,7 @@ class SupervisedModel(nn.Module):
         autoencoder: a masked autoencoder whose ``backbone`` is the recogniser's; ``None`` where nothing is rebuilt.
         discovery: how much each term of part discovery counts; ``None`` where parts are not discovered.
         attributes: tells attributes; ``None`` where they are not learned.
+        teacher: tells the classes, too; ``None`` where nobody teaches.
     """
 
     def __init__(
@@ -92,12 +96,14 @@ class SupervisedModel(nn.Module):
         autoencoder: Autoencoder | None = None,
         discovery: DiscoveryWeights | None = None,
         attributes: AttributeHead | None = None,
+        teacher: Teacher | None = None,
     ) -> None:
         super().__init__()
         self.recognizer = recognizer
         self.autoencoder = autoencoder
         self.discovery = discovery
         self.attributes = attributes
+        self.teacher = teacher
 
     def forward(self, batch: SupervisedBatch) -> Outputs:
         """Tell labelled pictures apart, and measure whatever else the batch holds something for."""
@@ -120,7 +126,8 @@ class SupervisedModel(nn.Module):
         if batch.moved is not None and self.discovery is not None:
             losses["discovery"], more = self._discover(batch, features, maps, batch.moved, self.discovery)
             terms |= more
-        return Outputs(self.recognizer.logits_of(found.evidence), found, losses, terms)
+        taught = self.teacher(features) if self.teacher is not None else None
+        return Outputs(self.recognizer.logits_of(found.evidence), found, losses, terms, taught)
 
     @property
     def _backbone(self) -> nn.Module:
