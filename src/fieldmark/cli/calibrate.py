@@ -19,7 +19,7 @@ def calibrate(
     known_share: Annotated[float, typer.Option(help="Share of pictures of known classes to count as known.")] = 0.95,
     score: Annotated[
         str | None,
-        typer.Option(help="How unknowns are told: max_softmax, gen, knn ...", show_default="max_softmax+knn"),
+        typer.Option(help="How unknowns are told: max_softmax, gen, knn ...", show_default="gen+knn"),
     ] = None,
     sensitivity: Annotated[
         list[str] | None, typer.Option(metavar="CLASS=SHARE", help="Flag so many of a class's pictures; repeatable.")

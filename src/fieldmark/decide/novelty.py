@@ -76,10 +76,9 @@ SCORES: Mapping[str, tuple[str, ...]] = {
     "energy": ("energy",),
     "knn": ("knn",),
     "gen+knn": ("gen", "knn"),
-    "max_softmax+knn": ("max_softmax", "knn"),
 }
 
-DEFAULT_SCORE = "max_softmax+knn"
+DEFAULT_SCORE = "gen+knn"
 
 #: Measures that look at the nearest reference pictures.
 _OF_NEIGHBOURS = frozenset({"knn"})
