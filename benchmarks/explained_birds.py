@@ -76,7 +76,9 @@ class Individual:
         return tuple(mark for bit, mark in enumerate(self.varying) if (one >> bit & 1) != (other >> bit & 1))
 
 
-def draw_individuals(species: int, count: int, size: int, preprocessing: Preprocessing) -> Iterator[Individual]:
+def draw_individuals(
+    species: int, count: int, size: int, preprocessing: Preprocessing, *, first: int
+) -> Iterator[Individual]:
     """Draw individuals of every genus; none of them is in a generated data set.
 
     Args:
@@ -84,13 +86,14 @@ def draw_individuals(species: int, count: int, size: int, preprocessing: Preproc
         count: individuals of each genus.
         size: side of the drawn picture in px.
         preprocessing: how it is fitted.
+        first: the first individual's seed, beyond those of any generated data set.
     """
     catalogue = species_catalogue(species)
     for start in range(0, len(catalogue) - 3, 4):
         genus = catalogue[start : start + 4]
         varying = (marks_between(genus[0], genus[1])[0], marks_between(genus[0], genus[2])[0])
         for number in range(count):
-            seed = 1_000_000 + start * 10_000 + number
+            seed = first + start * 10_000 + number
             yield Individual(tuple(_draw(one, seed, size, preprocessing) for one in genus), varying)
 
 

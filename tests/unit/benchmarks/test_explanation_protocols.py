@@ -173,7 +173,7 @@ def test_the_first_mark_is_the_one_with_the_most_attribution_on_it() -> None:
 
 @pytest.fixture(scope="module")
 def drawn() -> Individual:
-    (found,) = draw_individuals(4, 1, 48, Preprocessing(48))
+    (found,) = draw_individuals(4, 1, 48, Preprocessing(48), first=1_000_000)
     return found
 
 
