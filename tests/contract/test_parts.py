@@ -95,10 +95,3 @@ def test_an_unknown_name_lists_the_valid_ones() -> None:
     with pytest.raises(ConfigError, match="part learner") as caught:
         build_parts(PartsSpec("hole"), C)
     assert all(name in caught.value.cure for name in PARTS)
-
-
-def test_no_class_is_learned_by_making_parts_absent() -> None:
-    maps = torch.rand(2, 4, 5, 5, requires_grad=True)
-    vectors, presence = pool_parts(torch.randn(2, 6, 5, 5), maps, rest=True)
-    assert vectors.requires_grad
-    assert not presence.requires_grad

@@ -19,6 +19,7 @@ from fieldmark.models.parts.discovery_terms import (
     hidden_share,
     hollow,
     imbalance,
+    photo_places,
     seen_through,
     total_variation,
 )
@@ -158,10 +159,36 @@ def test_an_object_in_the_middle_of_a_background_pleases_frame_and_centre() -> N
     maps[:, 1] = 1
     maps[:, 0, 4:12, 4:12], maps[:, 1, 4:12, 4:12] = 1, 0
     inside_out = maps.flip(1)
-    assert float(framed(maps)) == pytest.approx(0, abs=1e-3)
-    assert float(hollow(maps)) == pytest.approx(0, abs=1e-3)
-    assert float(framed(inside_out)) > 5
-    assert float(hollow(inside_out)) > 5
+    assert float(framed(maps, photo_places(maps))) == pytest.approx(0, abs=1e-3)
+    assert float(hollow(maps, photo_places(maps))) == pytest.approx(0, abs=1e-3)
+    assert float(framed(inside_out, photo_places(inside_out))) > 5
+    assert float(hollow(inside_out, photo_places(inside_out))) > 5
+
+
+def test_frame_and_centre_are_those_of_the_photo_not_of_the_cut() -> None:
+    background = torch.zeros(1, 2, 16, 16)
+    background[:, 1] = 1
+    halves = {"inner": (0.5, 0.0), "upper left": (0.5, -0.5)}
+    thetas = {name: torch.tensor([[[s, 0, at], [0, s, at]]]) for name, (s, at) in halves.items()}
+    places = {name: photo_places(background, theta) for name, theta in thetas.items()}
+    nothing = background.flip(1)
+    assert float(framed(nothing, places["inner"])) == 0  # the cut shows nothing of the frame
+    assert float(framed(nothing, places["upper left"])) > 5
+    maps = background.clone()
+    maps[:, :, 4:, 4:] = nothing[:, :, 4:, 4:]  # the object goes on beyond the cut
+    assert float(framed(maps, places["upper left"])) == pytest.approx(0, abs=1e-3)
+    assert float(hollow(background, places["inner"])) > 5
+    assert float(hollow(maps, places["upper left"])) == pytest.approx(0, abs=1e-3)
+
+
+@pytest.mark.parametrize("side", [3, 6, 16, 40])
+def test_the_frame_of_a_whole_photo_is_a_ring_of_cells(side: int) -> None:
+    maps = torch.zeros(1, 2, side, side)
+    maps[:, 0] = 1
+    wide = max(1, round(side / 16))
+    maps[:, :, wide : side - wide, wide : side - wide] = maps[:, :, wide : side - wide, wide : side - wide].flip(1)
+    assert float(framed(maps, photo_places(maps))) == pytest.approx(-math.log(1e-4), rel=1e-3)
+    assert float(framed(maps.flip(1), photo_places(maps))) == pytest.approx(0, abs=1e-3)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 3), (6, 6)])
@@ -185,8 +212,8 @@ def test_what_is_covered_is_background_and_no_reproach_to_the_centre() -> None:
     assert float(seen_through(maps, hidden)) == pytest.approx(-math.log(1e-4), rel=1e-3)
     maps[:, :, :, 8:] = maps[:, :, :, 8:].flip(1)  # now the hidden half is background
     assert float(seen_through(maps, hidden)) == pytest.approx(0, abs=1e-3)
-    assert float(hollow(maps)) > 2  # half of the disc is background
-    assert float(hollow(maps, hidden)) == pytest.approx(0, abs=1e-3)
+    assert float(hollow(maps, photo_places(maps))) > 2  # half of the disc is background
+    assert float(hollow(maps, photo_places(maps), hidden)) == pytest.approx(0, abs=1e-3)
     assert float(seen_through(maps, torch.zeros_like(hidden))) == 0  # nothing is covered
 
 

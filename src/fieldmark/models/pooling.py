@@ -14,13 +14,11 @@ def pool_parts(features: Tensor, maps: Tensor, *, rest: bool = False) -> tuple[T
 
     Returns:
         Vectors (B, P, C), each a mean of features weighted by the part's map, and presence (B, P) in 0..1,
-        the part's largest share anywhere; P is K, or K + 1 with the rest. No gradient flows through presence: at first
-        a part's evidence is noise, and the loss of the classes would fall fastest by making all parts absent, from
-        which no part comes back.
+        the part's largest share anywhere; P is K, or K + 1 with the rest.
     """
     weights = cell_weights(maps, rest=rest).flatten(2)  # (B, P, H·W)
     vectors = weights @ features.flatten(2).transpose(1, 2)  # (B, P, C)
-    presence = maps.detach()[:, :-1].flatten(2).amax(-1)
+    presence = maps[:, :-1].flatten(2).amax(-1)
     if rest:
         presence = torch.cat([presence, torch.ones_like(presence[:, :1])], 1)
     return vectors, presence

@@ -86,9 +86,19 @@ class Recognizer(nn.Module):
         features = self.backbone.forward_features(x)  # (B, C, H, W)
         return self.evidence_of(features, self.parts(features))
 
-    def evidence_of(self, features: Tensor, maps: Tensor) -> PartEvidence:
-        """Weigh what the parts say, given the features (B, C, H, W) and the maps (B, K + 1, H, W)."""
+    def evidence_of(self, features: Tensor, maps: Tensor, *, trust: float = 1.0) -> PartEvidence:
+        """Weigh what the parts say, given the features (B, C, H, W) and the maps (B, K + 1, H, W).
+
+        Args:
+            features: the backbone's.
+            maps: the parts'.
+            trust: how far the parts are taken for what they are, in 0..1; below 1 only while they are being found. At 0
+                each of them is there, and is the whole picture.
+        """
         vectors, presence = self.pooled(features, maps)  # (B, P, C), (B, P)
+        if trust < 1:
+            whole = features.mean((2, 3)).unsqueeze(1)  # (B, 1, C)
+            vectors, presence = whole + trust * (vectors - whole), 1 - trust * (1 - presence)
         return PartEvidence(maps, presence, self.head(vectors, presence))  # evidence (B, P, N)
 
     def pooled(self, features: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:

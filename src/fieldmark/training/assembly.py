@@ -12,7 +12,7 @@ from torch import nn
 from fieldmark.data.cache import CachedImages
 from fieldmark.models.backbones import BackboneSpec, load_weights
 from fieldmark.models.build import ModelSpec, build_recognizer
-from fieldmark.models.heads import HEADS
+from fieldmark.models.heads import HEADS, AdditiveHead
 from fieldmark.models.recognizer import Recognizer
 from fieldmark.records import Preprocessing
 from fieldmark.training.attribute_targets import AttributeHead, attribute_source
@@ -179,9 +179,16 @@ def _optimizer(model: SupervisedModel, config: TrainConfig) -> torch.optim.Optim
     for beside in (model.attributes, model.teacher):
         if beside is not None:
             fresh |= {id(parameter) for parameter in beside.parameters()}
+    additive = [module for module in model.modules() if isinstance(module, AdditiveHead)]
+    rows = {id(head.weight) for head in additive}
     entries = []
     for is_fresh in (False, True):
         peak = config.head_learning_rate if is_fresh else config.learning_rate
-        parameters = [parameter for parameter in model.parameters() if (id(parameter) in fresh) == is_fresh]
+        parameters = [each for each in model.parameters() if (id(each) in fresh) == is_fresh and id(each) not in rows]
         entries += parameter_groups(parameters, peak, config.weight_decay)
+    for head in additive:
+        # what decays in a step is the rate times the decay, and stays what it is elsewhere
+        entries += parameter_groups(
+            [head.weight], config.head_learning_rate * head.step, config.weight_decay / head.step
+        )
     return torch.optim.AdamW(entries, fused=True)

@@ -48,6 +48,10 @@ _GUESSED_DISCOVERY = 4.0
 #: Share of the epochs in which occlusion and lighting grow to their strength: marks are learned undisturbed first.
 _GROWING = 0.5
 
+#: Share of the epochs in which discovered parts come to count. Until then the classes are learned from the picture as a
+#: whole: parts that are just being found change from step to step, and are hardly anywhere.
+_TRUSTING = 0.5
+
 #: Share of a batch's pictures that are looked at a second time, moved, to see whether their parts move along.
 _MOVED_SHARE = 0.5
 
@@ -148,6 +152,8 @@ class SupervisedTask:
                 moved=moved_share(x, generator) if self.model.discovery is not None else None,
                 attributes=attributes,
                 covered=covered,
+                theta=theta if self.model.discovery is not None else None,
+                trust=min(1.0, (epoch + step / self.steps) / (_TRUSTING * config.total_epochs)),
             )
 
     def _to_rebuild(

@@ -49,6 +49,9 @@ class SupervisedBatch(NamedTuple):
         moved: some of ``x``, moved; ``None`` where parts are not discovered.
         attributes: which attributes ``x`` have; ``None`` where they are not learned.
         covered: (B, R, R), what of ``x`` an occluder hides; ``None`` where none is drawn.
+        theta: affine maps (B, 2, 3) from the coordinates of ``x`` to those of the photos, both in -1..1; ``None`` where
+            nobody asks for them.
+        trust: how far discovered parts are taken for what they are, in 0..1.
     """
 
     x: Tensor
@@ -58,6 +61,8 @@ class SupervisedBatch(NamedTuple):
     moved: Moved | None = None
     attributes: AttributeTargets | None = None
     covered: Tensor | None = None
+    theta: Tensor | None = None
+    trust: float = 1.0
 
 
 class Outputs(NamedTuple):
@@ -108,8 +113,8 @@ class SupervisedModel(nn.Module):
     def forward(self, batch: SupervisedBatch) -> Outputs:
         """Tell labelled pictures apart, and measure whatever else the batch holds something for."""
         features = self.recognizer.backbone.forward_features(batch.x)  # (B, C, H, W)
-        maps = self.recognizer.parts(features)  # (B, K + 1, H, W)
-        found = self.recognizer.evidence_of(features, maps)
+        maps = self.recognizer.parts(features.detach() if self._apart else features)  # (B, K + 1, H, W)
+        found = self._evidence(features, maps, batch.trust)
         losses: dict[str, Tensor] = {}
         terms: dict[str, Tensor] = {}
         if batch.to_rebuild is not None and self.autoencoder is not None:
@@ -130,14 +135,29 @@ class SupervisedModel(nn.Module):
         return Outputs(self.recognizer.logits_of(found.evidence), found, losses, terms, taught)
 
     @property
+    def _apart(self) -> bool:
+        """Whether parts and classes are learned apart, on the same features: where the parts are discovered.
+
+        Evidence begins as noise, and the loss of the classes would fall fastest by making all parts absent, or one even
+        mixture, from which none comes back; and what makes maps of parts undoes what a trained backbone knows.
+        """
+        return self.discovery is not None and not isinstance(self.recognizer.parts, KeypointParts)
+
+    def _evidence(self, features: Tensor, maps: Tensor, trust: float) -> PartEvidence:
+        if self._apart:
+            return self.recognizer.evidence_of(features, maps.detach(), trust=trust)
+        return self.recognizer.evidence_of(features, maps)
+
+    @property
     def _backbone(self) -> nn.Module:
         return cast("nn.Module", self.recognizer.backbone)  # every backbone is a module
 
     def _discover(
         self, batch: SupervisedBatch, features: Tensor, maps: Tensor, moved: Moved, weights: DiscoveryWeights
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        with kept_statistics(self._backbone):
-            moved_maps = self.recognizer.parts(self.recognizer.backbone.forward_features(moved.pictures))
+        with kept_statistics(self._backbone), torch.set_grad_enabled(not self._apart):
+            features_moved = self.recognizer.backbone.forward_features(moved.pictures)
+        moved_maps = self.recognizer.parts(features_moved)
         equivariance = equivariance_error(maps[: len(moved_maps)], moved_maps, moved.theta)
-        loss, terms = discovery_loss(batch.x, features, maps, weights, batch.covered)
+        loss, terms = discovery_loss(batch.x, features, maps, weights, batch.covered, batch.theta)
         return loss + weights.equivariance * equivariance, {**terms, "equivariance": equivariance.detach()}

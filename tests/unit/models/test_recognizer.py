@@ -61,6 +61,20 @@ def test_a_hidden_part_gives_no_evidence() -> None:
     assert (evidence[:, 0] != 0).all()
 
 
+def test_parts_count_as_far_as_they_are_trusted() -> None:
+    recognizer = build_recognizer(replace(SPEC, parts=PartsSpec("discovered", ("a", "b", "c")), head="additive")).eval()
+    features = torch.randn(2, 32, 5, 5)
+    maps = torch.tensor([0.2, 0.4, 0.1, 0.3]).view(1, 4, 1, 1).expand(2, -1, 5, 5)
+    maps = maps * torch.rand(2, 4, 5, 5)
+    whole = features.mean((2, 3)).unsqueeze(1).expand(-1, 3, -1)
+    vectors, presence = pool_parts(features, maps)
+    for trust in (0.0, 0.5, 1.0):
+        found = recognizer.evidence_of(features, maps, trust=trust)
+        torch.testing.assert_close(found.presence, 1 - trust * (1 - presence))
+        blended = trust * vectors + (1 - trust) * whole
+        torch.testing.assert_close(found.evidence, recognizer.head(blended, found.presence))
+
+
 def test_unknown_head_lists_the_valid_ones() -> None:
     with pytest.raises(ConfigError, match="head") as caught:
         build_recognizer(ModelSpec(SPEC.backbone, 5, head="liner"))

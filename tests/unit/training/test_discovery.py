@@ -61,7 +61,7 @@ def test_discovery_is_weighed_and_told_term_by_term(images: CachedImages, tmp_pa
         task = task_of(replace(CONFIG, discovery_weight=weight), images, tmp_path)
         task.begin_epoch()
         torch.manual_seed(0)  # dropout
-        losses[weight] = task.update(next(iter(task.batches(0, SIDE))))
+        losses[weight] = task.update(next(iter(task.batches(0, SIDE)))._replace(trust=1.0))
     assert set(losses[0.0]) == {LOSS}
     terms = losses[2.0]
     assert {"equivariance", "presence", "colours", "features"} < set(terms)
@@ -76,6 +76,22 @@ def test_the_moved_pictures_are_a_function_of_the_epoch(images: CachedImages, tm
     assert first.pictures.shape == (3, 3, SIDE, SIDE)
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert not torch.equal(first.theta, later.theta)
+
+
+def test_the_classes_have_no_say_in_where_discovered_parts_are(images: CachedImages, tmp_path: Path) -> None:
+    for weight in (0.0, 1.0):
+        task = task_of(replace(CONFIG, discovery_weight=weight), images, tmp_path)
+        found = task.model(next(iter(task.batches(0, SIDE)))._replace(trust=1.0))
+        found.logits.sum().backward()
+        taught = [parameter.grad is not None for parameter in task.recognizer.parts.parameters()]  # type: ignore[attr-defined]
+        assert any(taught) == all(taught) == (weight == 0)  # who else would teach them?
+
+
+def test_parts_come_to_count_in_the_first_half_of_training(images: CachedImages, tmp_path: Path) -> None:
+    task = task_of(replace(CONFIG, epochs=4), images, tmp_path)
+    assert task.steps == 2
+    trust = [batch.trust for epoch in range(4) for batch in task.batches(epoch, SIDE)]
+    assert trust == pytest.approx([0, 0.25, 0.5, 0.75, 1, 1, 1, 1])
 
 
 def test_a_bundle_keeps_its_parts(birds: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from fieldmark.data.cache import CachedImages, cache_images
 from fieldmark.data.reading import read_table
 from fieldmark.errors import ConfigError
 from fieldmark.models.bundle import load_bundle
-from fieldmark.models.heads import HEADS
+from fieldmark.models.heads import HEADS, AdditiveHead
 from fieldmark.records import Preprocessing
 from fieldmark.training.assembly import build_model, make_task
 from fieldmark.training.config import NO_TEACHER, TEACHERS, TrainConfig
@@ -104,3 +104,15 @@ def test_it_is_not_kept(birds: Path, tmp_path: Path) -> None:
         recognizer, _ = load_bundle(tmp_path / name / BUNDLE)
         shapes.append({key: value.shape for key, value in recognizer.state_dict().items()})
     assert shapes[0] == shapes[1]
+
+
+def test_rows_of_an_additive_head_move_by_their_own_size(images: CachedImages, tmp_path: Path) -> None:
+    task = task_of(CONFIG, images, tmp_path)
+    head = task.recognizer.head
+    assert isinstance(head, AdditiveHead)
+    (group,) = (group for group in task.optimizer.param_groups if any(p is head.weight for p in group["params"]))
+    assert group["peak"] == pytest.approx(CONFIG.head_learning_rate * (2 * 16) ** -0.5)
+    assert group["peak"] * group["weight_decay"] == pytest.approx(CONFIG.head_learning_rate * CONFIG.weight_decay)
+    grouped = [id(parameter) for each in task.optimizer.param_groups for parameter in each["params"]]
+    assert len(grouped) == len(set(grouped))
+    assert set(grouped) == {id(parameter) for parameter in task.model.parameters() if parameter.requires_grad}

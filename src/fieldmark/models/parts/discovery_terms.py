@@ -56,7 +56,12 @@ class DiscoveryWeights:
 
 
 def discovery_loss(
-    pictures: Tensor, features: Tensor, maps: Tensor, weights: DiscoveryWeights, covered: Tensor | None = None
+    pictures: Tensor,
+    features: Tensor,
+    maps: Tensor,
+    weights: DiscoveryWeights,
+    covered: Tensor | None = None,
+    theta: Tensor | None = None,
 ) -> tuple[Tensor, Terms]:
     """Add up the terms that one view of the pictures gives.
 
@@ -66,6 +71,8 @@ def discovery_loss(
         maps: (B, K + 1, h, w).
         weights: of the terms.
         covered: (B, H, W) booleans, what an occluder hides; ``None`` where none is drawn, and the term is left out.
+        theta: affine maps (B, 2, 3) from the pictures' coordinates to those of the photos that they were cut from, both
+            in -1..1: frame and centre are the photos'. ``None`` where nothing was cut.
 
     Returns:
         The weighted sum and the terms that have a weight, not weighted, detached.
@@ -73,6 +80,7 @@ def discovery_loss(
     with torch.autocast(maps.device.type, enabled=False):  # shares and distances of 16 bits would be too coarse
         maps = maps.float()
         hidden = None if covered is None else hidden_share(covered, maps)
+        places = photo_places(maps, theta)
         measures: dict[str, Callable[[], Tensor]] = {
             "colours": lambda: colour_error(pictures, maps),
             "features": lambda: feature_error(features, maps),
@@ -80,8 +88,8 @@ def discovery_loss(
             "decision": lambda: entropy(maps),
             "presence": lambda: absence(maps),
             "balance": lambda: imbalance(maps),
-            "frame": lambda: framed(maps),
-            "centre": lambda: hollow(maps, hidden),
+            "frame": lambda: framed(maps, places),
+            "centre": lambda: hollow(maps, places, hidden),
         }
         if hidden is not None:
             measures["hidden"] = lambda: seen_through(maps, hidden)
@@ -175,13 +183,34 @@ def imbalance(maps: Tensor) -> Tensor:
     return (share * (share * len(share) + _TINY).log()).sum()
 
 
-def framed(maps: Tensor) -> Tensor:
-    """Return the mean −log share of the background in the picture's frame: pictures are taken of what is inside."""
+def photo_places(maps: Tensor, theta: Tensor | None = None) -> Tensor:
+    """Return where the cells of maps (B, K + 1, h, w) lie in the photos: (B, h, w, 2), x and y in -1..1.
+
+    Args:
+        maps: the maps.
+        theta: (B, 2, 3), as of ``discovery_loss``.
+    """
+    if theta is None:
+        theta = torch.eye(2, 3, device=maps.device).expand(len(maps), -1, -1)
+    size = [len(maps), 1, maps.shape[-2], maps.shape[-1]]
+    places: Tensor = functional.affine_grid(theta.float(), size, align_corners=False)
+    return places
+
+
+def framed(maps: Tensor, places: Tensor) -> Tensor:
+    """Return the mean −log share of the background in the photo's frame: photos are taken of what is inside.
+
+    The frame is a cell wide at least. 0 where the pictures are cut from within it.
+
+    Args:
+        maps: (B, K + 1, h, w).
+        places: (B, h, w, 2), ``photo_places``.
+    """
     height, width = maps.shape[-2:]
-    frame = torch.ones(height, width, device=maps.device)
-    y, x = max(1, round(_FRAME * height)), max(1, round(_FRAME * width))
-    frame[y : height - y, x : width - x] = 0
-    return (-(maps[:, -1] + _TINY).log() * frame).sum() / (frame.sum() * len(maps))
+    wide = places.new_tensor([max(1, round(_FRAME * side)) / side for side in (width, height)])
+    # A bit less than the frame: the centre of a cell on its edge is no number to be equal to.
+    frame = (places.abs() > 1 - 1.99 * wide).any(-1).float()
+    return (-(maps[:, -1] + _TINY).log() * frame).sum() / frame.sum().clamp_min(1)
 
 
 def hidden_share(covered: Tensor, maps: Tensor) -> Tensor:
@@ -198,19 +227,22 @@ def seen_through(maps: Tensor, hidden: Tensor) -> Tensor:
     return -((maps[:, -1] + _TINY).log() * hidden).sum() / hidden.sum().clamp_min(1)
 
 
-def hollow(maps: Tensor, hidden: Tensor | None = None) -> Tensor:
-    """Return the mean −log share of all parts together in a disc at the picture's centre, where it isn't covered.
+def hollow(maps: Tensor, places: Tensor, hidden: Tensor | None = None) -> Tensor:
+    """Return the mean −log share of all parts together in a disc at the photo's centre, where it isn't covered.
 
     With ``framed`` this is learning from positive and unlabelled places: what looks like the frame is background, even
     in the centre; what is never seen in the frame is an object, even far from the centre.
+
+    Args:
+        maps: (B, K + 1, h, w).
+        places: (B, h, w, 2), ``photo_places``.
+        hidden: (B, h, w), the share of each cell that is covered; ``None`` where nothing is.
     """
-    height, width = maps.shape[-2:]
-    y = (torch.arange(height, device=maps.device) + 0.5) / height - 0.5
-    x = (torch.arange(width, device=maps.device) + 0.5) / width - 0.5
-    disc = ((y[:, None] ** 2 + x[None] ** 2).sqrt() <= _DISC).float()
-    if not disc.any():  # fewer cells than the disc needs: take the middle one
-        disc[height // 2, width // 2] = 1
-    counted = disc.expand(len(maps), -1, -1) if hidden is None else disc * (1 - hidden)
+    distance = places.square().sum(-1).sqrt() / 2  # in sides of the photo
+    nearest = distance.flatten(1).amin(1).view(-1, 1, 1)
+    # Of cells that are too coarse for the disc the middle one counts, if the picture shows the middle at all.
+    disc = ((distance <= _DISC) | ((distance == nearest) & (distance <= _DISC + 1 / min(maps.shape[-2:])))).float()
+    counted = disc if hidden is None else disc * (1 - hidden)
     return (-(1 - maps[:, -1] + _TINY).log() * counted).sum() / counted.sum().clamp_min(1)
 
 
