@@ -106,12 +106,13 @@ def test_it_is_not_kept(birds: Path, tmp_path: Path) -> None:
     assert shapes[0] == shapes[1]
 
 
-def test_rows_of_an_additive_head_move_by_their_own_size(images: CachedImages, tmp_path: Path) -> None:
-    task = task_of(CONFIG, images, tmp_path)
+def test_rows_of_an_additive_head_move_less_the_more_of_them_add_up(images: CachedImages, tmp_path: Path) -> None:
+    options = {**CONFIG.backbone_options, "channels": (8, 8, 16, 100)}
+    task = task_of(replace(CONFIG, backbone_options=options), images, tmp_path)
     head = task.recognizer.head
     assert isinstance(head, AdditiveHead)
     (group,) = (group for group in task.optimizer.param_groups if any(p is head.weight for p in group["params"]))
-    assert group["peak"] == pytest.approx(CONFIG.head_learning_rate * (2 * 16) ** -0.5)
+    assert group["peak"] == pytest.approx(CONFIG.head_learning_rate * 100 / 200)
     assert group["peak"] * group["weight_decay"] == pytest.approx(CONFIG.head_learning_rate * CONFIG.weight_decay)
     grouped = [id(parameter) for each in task.optimizer.param_groups for parameter in each["params"]]
     assert len(grouped) == len(set(grouped))

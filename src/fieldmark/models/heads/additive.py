@@ -7,6 +7,9 @@ from torch import Tensor, nn
 
 from fieldmark.models.heads.part_dropout import PartDropout
 
+#: Entries added up to a logit, beyond which steps become smaller.
+_ENTRIES = 100
+
 
 class AdditiveHead(nn.Module):
     """Evidence of part k for class n: presence_k · (w_kn · norm_k(vector_k) + b_kn).
@@ -39,20 +42,20 @@ class AdditiveHead(nn.Module):
         # zero, finite.
         self.norm = nn.GroupNorm(parts, parts * feature_dim)
         self.weight = nn.Parameter(torch.empty(parts, classes, feature_dim))
-        nn.init.trunc_normal_(self.weight, std=self.step)  # logits have variance 1 at first
+        nn.init.trunc_normal_(self.weight, std=(parts * feature_dim) ** -0.5)  # logits have variance 1 at first
         self.bias = nn.Parameter(torch.zeros(parts * classes))  # flat, because vectors don't decay and matrices do
 
     @property
     def step(self) -> float:
-        """By what the learning rate of ``weight`` is multiplied: the deviation that its entries begin with.
+        """By what the learning rate of ``weight`` is multiplied, in 0..1.
 
         An optimizer of the Adam family moves every entry by about the learning rate. The entries of a normalised vector
         are about 1, so one step changes a logit by up to K·C times that: with 8 parts of 1,280 channels at 0.003, by
-        30, and trained backbones were thrown back to guessing. So a step is measured by the entries' own size (Yang et
-        al., *Tensor Programs V*, 2022).
+        30, and trained backbones were thrown back to guessing. So the rate falls with the number of entries that are
+        added up (Yang et al., *Tensor Programs V*, 2022, table 8).
         """
         parts, _, channels = self.weight.shape
-        return float((parts * channels) ** -0.5)
+        return min(1.0, _ENTRIES / (parts * channels))
 
     def forward(self, vectors: Tensor, presence: Tensor) -> Tensor:
         """Turn vectors (B, K, C) and presence (B, K) into evidence (B, K, N) in log-odds."""
