@@ -107,12 +107,12 @@ def test_it_is_not_kept(birds: Path, tmp_path: Path) -> None:
 
 
 def test_rows_of_an_additive_head_move_less_the_more_of_them_add_up(images: CachedImages, tmp_path: Path) -> None:
-    options = {**CONFIG.backbone_options, "channels": (8, 8, 16, 100)}
+    options = {**CONFIG.backbone_options, "channels": (8, 8, 16, 1000)}
     task = task_of(replace(CONFIG, backbone_options=options), images, tmp_path)
     head = task.recognizer.head
     assert isinstance(head, AdditiveHead)
     (group,) = (group for group in task.optimizer.param_groups if any(p is head.weight for p in group["params"]))
-    assert group["peak"] == pytest.approx(CONFIG.head_learning_rate * 100 / 200)
+    assert group["peak"] == pytest.approx(CONFIG.head_learning_rate * 1000 / 2000)
     assert group["peak"] * group["weight_decay"] == pytest.approx(CONFIG.head_learning_rate * CONFIG.weight_decay)
     grouped = [id(parameter) for each in task.optimizer.param_groups for parameter in each["params"]]
     assert len(grouped) == len(set(grouped))

@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from fieldmark.models.heads.part_dropout import PartDropout
 
-#: Entries added up to a logit, beyond which steps become smaller.
-_ENTRIES = 100
+#: Entries added up to a logit, beyond which steps become smaller. Of 100 small networks learned too slowly: generated
+#: birds, top-1 88.8 % instead of 93.8; of 10,000 a trained backbone was lost.
+_ENTRIES = 1000
 
 
 class AdditiveHead(nn.Module):
