@@ -109,9 +109,9 @@ SETTINGS = {
         {
             **MOBILENET,
             "backbone_options": {"pad_type": "same", "output_stride": 16},
-            "freeze_to_stride": 4,
+            "freeze_to_stride": 8,
             "resolution": 160,
-            "epochs": 8,
+            "epochs": 6,
             "weight_decay": 0.02,
         },
         seeds=1,

@@ -39,7 +39,7 @@ from record import Row, write_results
 GOALS = {1: 2.0, 32: 3.0}
 
 #: Batch size → pictures a round.
-PICTURES, QUICK_PICTURES = {1: 256, 32: 768}, {1: 24, 32: 64}
+PICTURES, QUICK_PICTURES = {1: 256, 32: 384}, {1: 24, 32: 64}
 ROUNDS, QUICK_ROUNDS = 5, 1
 
 FIELDMARK, TORCH, LIMIT = "Fieldmark, onnx", "Fieldmark, torch", "the network alone, onnx"

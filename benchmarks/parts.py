@@ -85,7 +85,7 @@ SETTINGS = {
             **MOBILENET,
             backbone_options={"pad_type": "same", "output_stride": 16},
             freeze_to_stride=8,
-            resolution=224,
+            resolution=160,
             epochs=8,
             weight_decay=0.02,
         ),

@@ -9,7 +9,8 @@ place, the process that wrote the latest of them is killed. Then every row of ev
 are compared with those of `fieldmark predict` in one process.
 
 *training*: generated birds, 3 seeds; one process pinned to one core against two that torchrun starts on two cores, one
-thread each, in turns. Pictures a second are those of the log: whole epochs, validation included. The test split is read
+thread each, in turns; and, as the most that the cores give together, two trainings at once that know nothing of each
+other, one a core. Pictures a second are those of the log: whole epochs, validation included. The test split is read
 once a run. *machines*: the same over two network namespaces that share nothing but a cable; not measured where they are
 not allowed.
 """
@@ -232,6 +233,15 @@ def training_rows(bench: Bench, wanted: set[str], seeds: Sequence[int]) -> list[
     def is_wanted(job: Training) -> bool:
         return ("machines" if job.machines > 1 else "training") in wanted
 
+    limits = [
+        float(str(found["rate"]))
+        for found in bench.experiment.gather(
+            seeds,
+            lambda _: "training" in wanted,
+            lambda seed: {**key(Training(2, 1, seed)), "part": "limit"},
+            lambda seed: {"rate": rate_apart(bench, seed)},
+        )
+    ]
     results: dict[str, list[dict[str, Json]]] = {}
     for found in bench.experiment.gather(jobs, is_wanted, key, lambda job: measure(bench, job)):
         results.setdefault(str(found["name"]), []).append(found)
@@ -241,7 +251,16 @@ def training_rows(bench: Bench, wanted: set[str], seeds: Sequence[int]) -> list[
             rows.append(Row(f"{name}: top-1 (%)", None, anchor=f"not measured: {refused[0]}"))
             continue
         rows += arm_rows(name, runs, results.get("1 process", []))
-    return rows
+    return rows + limit_rows(limits, results.get("1 process", []))
+
+
+def limit_rows(limits: Sequence[float], alone: Sequence[dict[str, Json]]) -> list[Row]:
+    """Return what both cores give together, beside one process on one core."""
+    if not limits or len(limits) != len(alone):
+        return []
+    ratios = [rate / float(str(run["rate"])) for rate, run in zip(limits, alone, strict=True)]
+    what = "2 trainings apart, one a core: times as fast together as 1"
+    return [Row(what, round(statistics.mean(ratios), 3), deviation(ratios, 3), anchor="the most that the cores give")]
 
 
 def arm_rows(name: str, runs: Sequence[dict[str, Json]], alone: Sequence[dict[str, Json]]) -> list[Row]:
@@ -304,13 +323,34 @@ def train(bench: Bench, birds: Path, run: Path, job: Training, config: TrainConf
     Raises:
         PermissionError: network namespaces can't be made here.
     """
-    options = bench.folder / f"{run.name}.json"
-    options.write_text(options_to_json(config), encoding="utf-8")
-    arguments = ["-m", "fieldmark", "train", str(birds), "--out", str(run), "--config", str(options), "--no-evaluate"]
-    with started(job, [*arguments, "--cache"], bench.folder / "cache") as processes:
+    with started(job, arguments_of(bench, birds, run, config), bench.folder / "cache") as processes:
         codes = [process.wait(_PATIENCE) for process in processes]
     if any(codes):
         raise SystemExit(f"Training in {job.name} ended with {codes}.")
+
+
+def arguments_of(bench: Bench, birds: Path, run: Path, config: TrainConfig) -> list[str]:
+    """Return the command line of a training, but for its cache, which comes last."""
+    options = bench.folder / f"{run.name}.json"
+    options.write_text(options_to_json(config), encoding="utf-8")
+    command = ["-m", "fieldmark", "train", str(birds), "--out", str(run), "--config", str(options)]
+    return [*command, "--no-evaluate", "--cache"]
+
+
+def rate_apart(bench: Bench, seed: int) -> float:
+    """Train twice at once, each on a core of its own; return the pictures a second of both together."""
+    birds, config = bench.birds(bench.trained), replace(bench.config, seed=seed)
+    cores = sorted(os.sched_getaffinity(0))[:2]
+    runs = [bench.folder / f"apart-{core}-{seed}" for core in cores]
+    processes = []
+    for core, run in zip(cores, runs, strict=True):
+        command = [sys.executable, *arguments_of(bench, birds, run, config), str(bench.folder / f"cache-{core}")]
+        processes.append(subprocess.Popen(["taskset", "--cpu-list", str(core), *command], env=one_thread()))
+    codes = [process.wait(_PATIENCE) for process in processes]
+    if any(codes):
+        raise SystemExit("A training beside another one failed.")
+    logs = [pl.read_csv(run / "log.csv")["images_per_second"] for run in runs]
+    return round(sum(float(rates.median()) for rates in logs), 1)  # type: ignore[arg-type]
 
 
 @contextmanager

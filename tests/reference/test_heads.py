@@ -45,6 +45,14 @@ def test_additive_vectors_don_t_decay() -> None:
     assert {name for name, parameter in head.named_parameters() if parameter.ndim > 1} == {"weight"}
 
 
+@pytest.mark.parametrize(
+    ("parts", "channels", "trained", "step"),
+    [(8, 1280, False, 1000 / 10240), (8, 1280, True, 100 / 10240), (2, 100, False, 1.0), (2, 40, True, 1.0)],
+)
+def test_steps_of_an_additive_head_fall_with_its_entries(parts: int, channels: int, trained: bool, step: float) -> None:
+    assert AdditiveHead(channels, parts, 3).step(trained=trained) == pytest.approx(step)
+
+
 def test_attention_is_that_of_a_loop() -> None:
     P, C, N = 6, 4, 3
     head = randomised(AttentionHead(C, 0, N, queries=2, value_dim=5))

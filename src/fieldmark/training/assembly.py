@@ -187,8 +187,8 @@ def _optimizer(model: SupervisedModel, config: TrainConfig) -> torch.optim.Optim
         parameters = [each for each in model.parameters() if (id(each) in fresh) == is_fresh and id(each) not in rows]
         entries += parameter_groups(parameters, peak, config.weight_decay)
     for head in additive:
+        # a pretraining's backbone has classes still to learn, as a new one has
+        step = head.step(trained=config.weights != "none")
         # what decays in a step is the rate times the decay, and stays what it is elsewhere
-        entries += parameter_groups(
-            [head.weight], config.head_learning_rate * head.step, config.weight_decay / head.step
-        )
+        entries += parameter_groups([head.weight], config.head_learning_rate * step, config.weight_decay / step)
     return torch.optim.AdamW(entries, fused=True)

@@ -20,6 +20,23 @@ def test_the_nearest_are_those_of_the_largest_cosine() -> None:
         assert similarities[row] == pytest.approx([cosines[place] for place in best], abs=1e-5)
 
 
+def test_few_queries_find_what_many_find() -> None:
+    found = Neighbours(normalised(embeddings(50, 0)))
+    queries = embeddings(100, 1)
+    similarities, places = found.nearest(queries, 4)
+    for start in range(0, 100, 10):
+        here = slice(start, start + 10)
+        few = found.nearest(queries[here], 4)
+        assert few[0] == pytest.approx(similarities[here], abs=1e-6)
+        assert few[1].tolist() == places[here].tolist()
+
+
+def test_of_equal_ones_the_first_come_first() -> None:
+    reference = normalised(np.repeat(embeddings(2, 0), 4, axis=0))
+    _, places = Neighbours(reference).nearest(reference[5:6], 8)
+    assert places[0].tolist() == [4, 5, 6, 7, 0, 1, 2, 3]
+
+
 def test_no_more_are_found_than_there_are() -> None:
     similarities, places = Neighbours(normalised(embeddings(2, 0))).nearest(embeddings(3, 1), 5)
     assert similarities.shape == places.shape == (3, 2)
