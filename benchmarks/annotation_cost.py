@@ -101,7 +101,7 @@ SETTINGS = {
             "backbone": "resnet10t",
             "backbone_options": {"channels": (32, 64, 96, 128), "output_stride": 8},
             "resolution": 96,
-            "epochs": 24,
+            "epochs": 20,
         },
         seeds=3,
     ),
@@ -119,7 +119,7 @@ SETTINGS = {
 }
 
 #: The generated birds: species, training and test pictures of each, side in pixels.
-BIRDS, QUICK_BIRDS = (16, 40, 30, 96), (4, 8, 4, 96)
+BIRDS, QUICK_BIRDS = (12, 40, 30, 96), (4, 8, 4, 96)
 
 #: Classes and rows of each class and split that a quick run keeps of real data.
 QUICK_ROWS = (3, 6)

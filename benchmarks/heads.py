@@ -2,6 +2,7 @@
 
     python benchmarks/heads.py                        # birds, grocery and cub50, 3 seeds: about 2 hours on two cores
     python benchmarks/heads.py --only birds --seeds 1
+    python benchmarks/heads.py --arms linear "second order" "additive, taught"
 
 Every arm trains the same backbone from the same initial weights for the same epochs; only what is in ``ARMS`` differs,
 and no option was tuned for any arm. The additive head trains with a teacher, too: a head that mixes, beside it, which
@@ -80,13 +81,15 @@ class Job(NamedTuple):
 
 def main() -> None:
     """Run what is not stored yet and write the results of all."""
-    arguments = argument_parser(__doc__, DATA, f"{SEEDS}").parse_args()
+    parser = argument_parser(__doc__, DATA, f"{SEEDS}")
+    parser.add_argument("--arms", choices=ARMS, nargs="+", default=list(ARMS), help="run some arms only")
+    arguments = parser.parse_args()
     bench = Bench("heads", arguments.shared, quick=arguments.quick)
     seeds = 1 if arguments.quick else arguments.seeds or SEEDS
     jobs = [Job(name, arm, seed) for name in DATA for seed in range(max(SEEDS, seeds)) for arm in ARMS]
 
     def wanted(job: Job) -> bool:
-        return arguments.only in (None, job.data) and job.seed < seeds
+        return arguments.only in (None, job.data) and job.arm in arguments.arms and job.seed < seeds
 
     found: list[dict[str, Json]] = []
     for result in bench.gather(jobs, wanted, bench.key, bench.run):
@@ -142,7 +145,7 @@ class Bench(Experiment):
 def write(found: Sequence[Mapping[str, Json]], arguments: argparse.Namespace) -> None:
     """Average over seeds, hold against the goal, and write."""
     runs = {name: complete(found, name) for name in DATA}
-    names = [name for name in DATA if runs[name][ADDITIVE_ARM]]
+    names = [name for name in DATA if ADDITIVE_ARM in runs[name] and runs[name].keys() & set(mixing_arms())]
     notes = {
         "protocol": "same backbone, initial weights and epochs in every arm; nothing tuned; test split read once a run",
         "weights": "birds: none; grocery, cub50: MobileNetV2, ImageNet-1k; overlap of CUB and ImageNet flatters cub50",
@@ -157,10 +160,11 @@ def write(found: Sequence[Mapping[str, Json]], arguments: argparse.Namespace) ->
 
 
 def complete(found: Sequence[Mapping[str, Json]], name: str) -> dict[str, list[Mapping[str, Json]]]:
-    """Return the runs of every arm on a data set, by seed: of the seeds that every arm was run with."""
+    """Return the runs on a data set of each arm that was run there, by seed: of the seeds that all of them have."""
     by_seed = {arm: {run["seed"]: run for run in found if (run["data"], run["arm"]) == (name, arm)} for arm in ARMS}
-    seeds = sorted(set.intersection(*(set(runs) for runs in by_seed.values())))
-    return {arm: [runs[seed] for seed in seeds] for arm, runs in by_seed.items()}
+    begun = {arm: runs for arm, runs in by_seed.items() if runs}
+    seeds = sorted(set.intersection(*(set(runs) for runs in begun.values()))) if begun else []
+    return {arm: [runs[seed] for seed in seeds] for arm, runs in begun.items()}
 
 
 def rows_of(name: str, runs: Mapping[str, Sequence[Mapping[str, Json]]]) -> list[Row]:
@@ -176,7 +180,8 @@ def rows_of(name: str, runs: Mapping[str, Sequence[Mapping[str, Json]]]) -> list
         hours = statistics.mean(run["cpu_hours"] for run in of_arm)
         rows.append(Row(f"{name}, {arm}: top-1 (%)", round(statistics.mean(values), 2), spread=deviation(values)))
         rows.append(Row(f"{name}, {arm}: processor time of a training (h)", round(hours, 4)))
-    best = max(mixing_arms(), key=lambda arm: statistics.mean(run["top1"] for run in runs[arm]))
+    mixing = [arm for arm in mixing_arms() if arm in runs]
+    best = max(mixing, key=lambda arm: statistics.mean(run["top1"] for run in runs[arm]))
     gaps = [rival["top1"] - run["top1"] for rival, run in zip(runs[best], runs[ADDITIVE_ARM], strict=True)]
     gap = statistics.mean(gaps)
     rows.append(
