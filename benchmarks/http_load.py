@@ -39,6 +39,10 @@ def multipart(name: str, data: bytes, fields: dict[str, str] | None = None) -> t
     return body, f"multipart/form-data; boundary={edge}"
 
 
+class _Stale(Exception):  # noqa: N818
+    """A connection that was kept open turned out to be closed before anything was answered."""
+
+
 class Connection:
     """One connection that is kept open between requests and opened again where it was closed."""
 
@@ -52,6 +56,8 @@ class Connection:
         try:
             async with asyncio.timeout(_LOST):
                 status, answer = await self._ask(path, body, kind)
+        except _Stale:  # it was closed for being idle as the request was sent; every client asks again then
+            return await self.post(path, body, kind)
         except (OSError, EOFError, ValueError, TimeoutError):
             await self.close()
             return Reply(0, time.monotonic() - began, began)
@@ -67,11 +73,21 @@ class Connection:
         if self._streams is None or self._streams[0].at_eof():
             await self.close()
             self._streams = await asyncio.open_connection("127.0.0.1", self._port)
+            fresh = True
+        else:
+            fresh = False
         reader, writer = self._streams
         head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
-        writer.write(head.encode() + body)
-        await writer.drain()
-        lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        try:
+            writer.write(head.encode() + body)
+            await writer.drain()
+            answer_head = await reader.readuntil(b"\r\n\r\n")
+        except (ConnectionError, asyncio.IncompleteReadError) as error:
+            if fresh or getattr(error, "partial", b""):
+                raise
+            await self.close()
+            raise _Stale from error
+        lines = answer_head.decode("latin-1").split("\r\n")
         status = int(lines[0].split()[1])
         headers = {
             name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:] if line)

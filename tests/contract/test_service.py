@@ -309,6 +309,17 @@ def test_every_answer_has_the_security_headers(app: object) -> None:
         assert "server" not in headers
 
 
+@pytest.mark.parametrize(("route", "held"), [("/v1/predict", "_pictures"), ("/v1/explain", "_to_explain")])
+def test_a_full_queue_refuses_before_it_reads_a_request(quadrant_run: Path, route: str, held: str) -> None:
+    app = create_app(quadrant_run, settings=ServiceSettings(queue=4, explain_queue=4, watch_s=0))
+    nothing = "neither form nor file"
+    assert ask(app, lambda client: client.post(route, content=nothing)).status_code == 422
+    with getattr(app.state.service, held).taken(4):
+        answer = ask(app, lambda client: client.post(route, content=nothing))
+        assert code(answer) == (503, "busy")
+        assert int(answer.headers["retry-after"]) >= 1
+
+
 def test_a_full_queue_answers_503_and_what_was_accepted_is_answered(quadrant_run: Path) -> None:
     app = create_app(quadrant_run, settings=ServiceSettings(queue=4, max_batch=1, max_wait_ms=0, watch_s=0))
     (served,) = app.state.service._registry.models()

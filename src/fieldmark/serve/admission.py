@@ -31,6 +31,11 @@ class Places:
         """How many are taken."""
         return self._taken
 
+    @property
+    def free(self) -> int:
+        """How many are free."""
+        return self._count - self._taken
+
     @contextmanager
     def taken(self, wanted: int, *, retry_after: float = 1.0) -> Iterator[None]:
         """Hold some places for a while.

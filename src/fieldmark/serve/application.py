@@ -87,7 +87,7 @@ def create_app(
     app.include_router(make_routes(service))
     _add_page(app)
     _add_errors(app)
-    app.add_middleware(Gate, settings=settings, metrics=service.metrics, keys=keys)
+    app.add_middleware(Gate, settings=settings, metrics=service.metrics, keys=keys, wait_for=service.wait_for)
     return app
 
 

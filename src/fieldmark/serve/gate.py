@@ -18,7 +18,7 @@ from fieldmark.serve.admission import Places, RateLimit
 from fieldmark.serve.faults import code_of, fault, fault_bytes, headers_of, status_of
 from fieldmark.serve.keys import ApiKeys
 from fieldmark.serve.metrics import ServiceMetrics
-from fieldmark.serve.refusals import Forbidden, Refusal, TooLarge, TooSlow
+from fieldmark.serve.refusals import Forbidden, Refusal, TooLarge, TooSlow, busy
 from fieldmark.serve.settings import ServiceSettings
 
 Scope = MutableMapping[str, Any]
@@ -97,15 +97,23 @@ class Gate:
         settings: what is allowed.
         metrics: what counts.
         keys: the keys that are taken; ``None`` lets everyone in.
+        wait_for: the seconds after which a route that is full may be asked again; ``None`` where it has room.
     """
 
     def __init__(
-        self, app: Application, settings: ServiceSettings, metrics: ServiceMetrics, keys: ApiKeys | None = None
+        self,
+        app: Application,
+        settings: ServiceSettings,
+        metrics: ServiceMetrics,
+        keys: ApiKeys | None = None,
+        *,
+        wait_for: Callable[[str], float | None] = lambda _route: None,
     ) -> None:
         self._app = app
         self._settings = settings
         self._metrics = metrics
         self._keys = keys
+        self._wait_for = wait_for
         self._rate = RateLimit(settings.rate_per_minute)
         self._requests = Places(settings.queue + settings.explain_queue + _SPARE, "requests")
         self._bytes = Places(max(settings.max_waiting_bytes, settings.max_request_bytes), "bytes")
@@ -164,12 +172,15 @@ class Gate:
         """Hold a place, and room for the body, while a request with one is in work.
 
         Raises:
-            Busy: there is none.
+            Busy: there is none, or none where the request is to wait.
             TooLarge: the body says that it is larger than any may be.
         """
         if scope["method"] in ("GET", "HEAD", "OPTIONS"):
             yield
             return
+        wait = self._wait_for(_route(str(scope["path"])))
+        if wait is not None:
+            raise busy(wait)
         most = self._settings.max_request_bytes
         length = _length(scope)
         if length is not None and length > most:

@@ -179,6 +179,13 @@ class RecognitionService:
         self.metrics.feedback()
         return FeedbackAnswer(stored.id, stored.picture is not None)
 
+    def wait_for(self, route: str) -> float | None:
+        """Return the seconds after which a route may have room again; ``None`` where it has, or needs none."""
+        places = {"/v1/predict": self._pictures, "/v1/explain": self._to_explain}.get(route)
+        if places is None or places.free:
+            return None
+        return max(served.expected_wait() for served in self._registry.models())
+
     def classes(self, model: str | None) -> ClassesAnswer:
         """Return the classes that a model knows.
 
