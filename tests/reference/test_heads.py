@@ -8,6 +8,8 @@ from torch import Tensor
 
 from fieldmark.models.heads import AdditiveHead, AttentionHead, SecondOrderHead
 from fieldmark.models.layers import covariance, square_root
+from fieldmark.models.part_attention import PartAttention
+from fieldmark.training.parameter_groups import rate_of_sum
 
 
 def randomised(head: torch.nn.Module) -> torch.nn.Module:
@@ -46,11 +48,36 @@ def test_additive_vectors_don_t_decay() -> None:
 
 
 @pytest.mark.parametrize(
-    ("parts", "channels", "trained", "step"),
+    ("parts", "channels", "trained", "rate"),
     [(8, 1280, False, 1000 / 10240), (8, 1280, True, 100 / 10240), (2, 100, False, 1.0), (2, 40, True, 1.0)],
 )
-def test_steps_of_an_additive_head_fall_with_its_entries(parts: int, channels: int, trained: bool, step: float) -> None:
-    assert AdditiveHead(channels, parts, 3).step(trained=trained) == pytest.approx(step)
+def test_steps_of_an_additive_head_fall_with_its_entries(parts: int, channels: int, trained: bool, rate: float) -> None:
+    assert rate_of_sum(AdditiveHead(channels, parts, 3).entries, trained=trained) == pytest.approx(rate)
+
+
+def test_part_attention_is_that_of_a_loop() -> None:
+    P, C, H, W = 2, 5, 2, 3
+    torch.manual_seed(0)
+    attention = PartAttention(C, P).double().requires_grad_(False)
+    torch.nn.init.normal_(attention.weight)
+    features, weights = torch.randn(1, C, H, W).double(), torch.rand(1, P, H, W).double()
+    weights[0, 1, 0] = 0  # cells that are no part of it
+    weights /= weights.sum((2, 3), keepdim=True)
+    found = attention(features, weights)
+    for p in range(P):
+        shares = {
+            (i, j): float(weights[0, p, i, j])
+            * math.exp(
+                sum(
+                    float(attention.weight[p, c]) * value
+                    for c, value in enumerate(layer_norm(features[0, :, i, j].tolist()))
+                )
+            )
+            for i in range(H)
+            for j in range(W)
+        }
+        for (i, j), share in shares.items():
+            assert float(found[0, p, i, j]) == pytest.approx(share / sum(shares.values()), abs=1e-6)
 
 
 def test_attention_is_that_of_a_loop() -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from fieldmark.errors import ConfigError, unknown_name
 from fieldmark.models.backbones import BackboneSpec, build_backbone
 from fieldmark.models.heads import HEADS, HeadClass
+from fieldmark.models.part_attention import PartAttention
 from fieldmark.models.parts import PartLearner, PartsSpec, build_parts
 from fieldmark.models.recognizer import Recognizer
 
@@ -24,6 +25,7 @@ class ModelSpec:
         rest: give the head what is no part, too.
         dropout: share of part-vector entries zeroed in training, in 0..1.
         part_dropout: share of the parts hidden in training, in 0..1.
+        part_attention: let each part look at some of its cells more than at others.
     """
 
     backbone: BackboneSpec
@@ -33,6 +35,7 @@ class ModelSpec:
     rest: bool = False
     dropout: float = 0.2
     part_dropout: float = 0.0
+    part_attention: bool = False
 
 
 def build_recognizer(spec: ModelSpec, *, pretrained: bool = False) -> Recognizer:
@@ -56,7 +59,8 @@ def build_recognizer(spec: ModelSpec, *, pretrained: bool = False) -> Recognizer
     _check_together(spec, kind, parts)
     slots = len(parts.names) + spec.rest
     head = kind(backbone.feature_dim, slots, spec.classes, dropout=spec.dropout, part_dropout=spec.part_dropout)
-    return Recognizer(backbone, parts, head, spec.classes, rest=spec.rest)
+    attention = PartAttention(backbone.feature_dim, slots) if spec.part_attention else None
+    return Recognizer(backbone, parts, head, spec.classes, rest=spec.rest, attention=attention)
 
 
 def _check_together(spec: ModelSpec, kind: HeadClass, parts: PartLearner) -> None:
@@ -75,6 +79,11 @@ def _check_together(spec: ModelSpec, kind: HeadClass, parts: PartLearner) -> Non
         raise ConfigError(
             f"The head {spec.head!r} pools the whole picture for itself: there is no rest to add.",
             f"Leave rest out, or use a head that adds up parts: {_heads(additive=True)}.",
+        )
+    if spec.part_attention and not kind.additive:
+        raise ConfigError(
+            f"The head {spec.head!r} pools the whole picture for itself: no part looks anywhere.",
+            f"Leave part_attention out, or use a head that adds up parts: {_heads(additive=True)}.",
         )
     if spec.rest and not parts.background:
         raise ConfigError(

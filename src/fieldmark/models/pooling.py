@@ -16,12 +16,18 @@ def pool_parts(features: Tensor, maps: Tensor, *, rest: bool = False) -> tuple[T
         Vectors (B, P, C), each a mean of features weighted by the part's map, and presence (B, P) in 0..1,
         the part's largest share anywhere; P is K, or K + 1 with the rest.
     """
-    weights = cell_weights(maps, rest=rest).flatten(2)  # (B, P, H·W)
-    vectors = weights @ features.flatten(2).transpose(1, 2)  # (B, P, C)
+    return pool_cells(features, cell_weights(maps, rest=rest)), part_presence(maps, rest=rest)
+
+
+def pool_cells(features: Tensor, weights: Tensor) -> Tensor:
+    """Average features (B, C, H, W) by weights (B, P, H, W) that add up to 1 over the cells: vectors (B, P, C)."""
+    return weights.flatten(2) @ features.flatten(2).transpose(1, 2)
+
+
+def part_presence(maps: Tensor, *, rest: bool = False) -> Tensor:
+    """Return the presence (B, P) of each slot; arguments as of ``pool_parts``."""
     presence = maps[:, :-1].flatten(2).amax(-1)
-    if rest:
-        presence = torch.cat([presence, torch.ones_like(presence[:, :1])], 1)
-    return vectors, presence
+    return torch.cat([presence, torch.ones_like(presence[:, :1])], 1) if rest else presence
 
 
 def cell_weights(maps: Tensor, *, rest: bool = False) -> Tensor:

@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from fieldmark.models.backbones.contract import Backbone
 from fieldmark.models.heads.contract import Head, RowHead
+from fieldmark.models.part_attention import PartAttention
 from fieldmark.models.parts.contract import PartLearner
-from fieldmark.models.pooling import cell_weights, pool_parts
+from fieldmark.models.pooling import cell_weights, part_presence, pool_cells
 
 #: What the last part of a recogniser with a rest slot is called.
 REST = "rest of the picture"
@@ -59,14 +60,25 @@ class Recognizer(nn.Module):
         head: turns vectors (B, P, C) and presence (B, P) into evidence (B, P, N).
         classes: number N of classes.
         rest: give the head what is no part, too, as a last slot: the features' mean over the background.
+        attention: where inside its part each slot looks; ``None`` looks everywhere alike.
     """
 
-    def __init__(self, backbone: Backbone, parts: PartLearner, head: Head, classes: int, *, rest: bool = False) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        parts: PartLearner,
+        head: Head,
+        classes: int,
+        *,
+        rest: bool = False,
+        attention: PartAttention | None = None,
+    ) -> None:
         super().__init__()
         self.backbone = backbone
         self.parts = parts
         self.head = head
         self.rest = rest
+        self.attention = attention
         self.bias = nn.Parameter(torch.zeros(classes))
 
     @property
@@ -95,15 +107,22 @@ class Recognizer(nn.Module):
             trust: how far the parts are taken for what they are, in 0..1; below 1 only while they are being found. At 0
                 each of them is there, and is the whole picture.
         """
-        vectors, presence = self.pooled(features, maps)  # (B, P, C), (B, P)
+        vectors = pool_cells(features, self._weights(features, maps, trust))  # (B, P, C)
+        presence = part_presence(maps, rest=self.rest)  # (B, P)
         if trust < 1:
-            whole = features.mean((2, 3)).unsqueeze(1)  # (B, 1, C)
-            vectors, presence = whole + trust * (vectors - whole), 1 - trust * (1 - presence)
+            presence = 1 - trust * (1 - presence)
         return PartEvidence(maps, presence, self.head(vectors, presence))  # evidence (B, P, N)
 
     def pooled(self, features: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
         """Return what the head reads: vectors (B, P, C) and presence (B, P); arguments as of ``evidence_of``."""
-        return pool_parts(features, maps, rest=self.rest)
+        return pool_cells(features, self._weights(features, maps)), part_presence(maps, rest=self.rest)
+
+    def _weights(self, features: Tensor, maps: Tensor, trust: float = 1.0) -> Tensor:
+        """Return how much each cell counts in each slot's vector, (B, P, H, W); arguments as of ``evidence_of``."""
+        weights = cell_weights(maps, rest=self.rest)
+        if trust < 1:
+            weights = (1 - trust) / weights[0, 0].numel() + trust * weights
+        return weights if self.attention is None else self.attention(features, weights)
 
     def cell_evidence(self, x: Tensor, direction: Tensor) -> Tensor:
         """Tell where in normalised pictures (B, 3, H, W) the evidence times a direction (N,) comes from.
@@ -118,8 +137,8 @@ class Recognizer(nn.Module):
             raise TypeError("Only a head that adds up parts can tell its evidence cell by cell.")
         features = self.backbone.forward_features(x)
         maps = self.parts(features)
-        _, presence = self.pooled(features, maps)
-        return self.head.cell_evidence(features, cell_weights(maps, rest=self.rest), presence, direction)
+        presence = part_presence(maps, rest=self.rest)
+        return self.head.cell_evidence(features, self._weights(features, maps), presence, direction)
 
     def outputs(self, x: Tensor) -> RecognizerOutputs:
         """Return all that there is to say of normalised pictures (B, 3, H, W)."""

@@ -13,6 +13,7 @@ from fieldmark.data.cache import CachedImages
 from fieldmark.models.backbones import BackboneSpec, load_weights
 from fieldmark.models.build import ModelSpec, build_recognizer
 from fieldmark.models.heads import HEADS, AdditiveHead
+from fieldmark.models.part_attention import PartAttention
 from fieldmark.models.recognizer import Recognizer
 from fieldmark.records import Preprocessing
 from fieldmark.training.attribute_targets import AttributeHead, attribute_source
@@ -25,7 +26,7 @@ from fieldmark.training.initial_parts import discovery_weights, load_initial_par
 from fieldmark.training.keypoint_targets import keypoint_source
 from fieldmark.training.norm_statistics import reestimate_statistics
 from fieldmark.training.observer import TrainObserver
-from fieldmark.training.parameter_groups import parameter_groups
+from fieldmark.training.parameter_groups import parameter_groups, rate_of_sum
 from fieldmark.training.rank_targets import coarser_ranks
 from fieldmark.training.run_folder import CHECKPOINTS
 from fieldmark.training.samples import Samples, outside_test, split_samples
@@ -73,6 +74,7 @@ def model_spec(config: TrainConfig, classes: int, part_names: Sequence[str] = ()
         rest=config.rest,
         dropout=config.dropout,
         part_dropout=config.part_dropout,
+        part_attention=config.part_attention,
     )
 
 
@@ -179,16 +181,16 @@ def _optimizer(model: SupervisedModel, config: TrainConfig) -> torch.optim.Optim
     for beside in (model.attributes, model.teacher):
         if beside is not None:
             fresh |= {id(parameter) for parameter in beside.parameters()}
-    additive = [module for module in model.modules() if isinstance(module, AdditiveHead)]
-    rows = {id(head.weight) for head in additive}
+    adding = [module for module in model.modules() if isinstance(module, AdditiveHead | PartAttention)]
+    sums = {id(module.weight) for module in adding}
     entries = []
     for is_fresh in (False, True):
         peak = config.head_learning_rate if is_fresh else config.learning_rate
-        parameters = [each for each in model.parameters() if (id(each) in fresh) == is_fresh and id(each) not in rows]
+        parameters = [each for each in model.parameters() if (id(each) in fresh) == is_fresh and id(each) not in sums]
         entries += parameter_groups(parameters, peak, config.weight_decay)
-    for head in additive:
+    for module in adding:
         # a pretraining's backbone has classes still to learn, as a new one has
-        step = head.step(trained=config.weights != "none")
+        rate = rate_of_sum(module.entries, trained=config.weights != "none")
         # what decays in a step is the rate times the decay, and stays what it is elsewhere
-        entries += parameter_groups([head.weight], config.head_learning_rate * step, config.weight_decay / step)
+        entries += parameter_groups([module.weight], config.head_learning_rate * rate, config.weight_decay / rate)
     return torch.optim.AdamW(entries, fused=True)

@@ -38,6 +38,7 @@ class TrainConfig:
         rest: let the rest of the picture, where no part is, add evidence, too.
         rest_penalty: weight of the mean squared evidence of the rest, centred over classes. Of two ways to the same
             logits the loss then takes the one by way of the parts, and the rest says only what they can't.
+        part_attention: let each part look at some of its cells more than at others; marks are smaller than parts.
         initial_head: ``"random"``, or ``"logistic"``: logistic regression on the frozen features, so that the
             first steps do not spoil pretrained features (LP-FT: Kumar et al., ICLR 2022).
         freeze_to_stride: layers up to this stride keep their weights; 0 trains all.
@@ -96,6 +97,7 @@ class TrainConfig:
     head: str = "auto"
     rest: bool = False
     rest_penalty: float = 0.1
+    part_attention: bool = False
     initial_head: str = "random"
     freeze_to_stride: int = 0
     resolution: int = 160

@@ -9,6 +9,7 @@ TOP1 = {
     "attention": (80, 84),
     "second order": (70, 72),
     "additive": (60, 61),
+    "additive, taught": (61, 62),
     ADDITIVE_ARM: (81, 82),
 }
 

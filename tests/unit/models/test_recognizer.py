@@ -12,6 +12,7 @@ from fieldmark.models.bundle import BundleInfo, load_bundle, read_info, record_r
 from fieldmark.models.heads import HEADS, LinearHead
 from fieldmark.models.parts import PARTS, PartsSpec
 from fieldmark.models.pooling import pool_parts
+from fieldmark.models.recognizer import Recognizer
 from fieldmark.records import Preprocessing
 
 SPEC = ModelSpec(BackboneSpec("resnet10t", {"channels": (8, 16, 24, 32)}), classes=5)
@@ -73,6 +74,52 @@ def test_parts_count_as_far_as_they_are_trusted() -> None:
         torch.testing.assert_close(found.presence, 1 - trust * (1 - presence))
         blended = trust * vectors + (1 - trust) * whole
         torch.testing.assert_close(found.evidence, recognizer.head(blended, found.presence))
+
+
+def attentive(*, rest: bool = False) -> Recognizer:
+    parts = PartsSpec("discovered", ("a", "b", "c"))
+    return build_recognizer(replace(SPEC, parts=parts, head="additive", rest=rest, part_attention=True)).eval()
+
+
+def test_attention_begins_with_the_plain_mean() -> None:
+    recognizer = attentive()
+    features, maps = torch.randn(2, 32, 5, 5), torch.rand(2, 4, 5, 5).softmax(1)
+    vectors, presence = recognizer.pooled(features, maps)
+    expected = pool_parts(features, maps)
+    torch.testing.assert_close(vectors, expected[0])
+    torch.testing.assert_close(presence, expected[1])
+
+
+@pytest.mark.parametrize("rest", [False, True])
+def test_with_attention_evidence_still_adds_up_cell_by_cell(rest: bool) -> None:
+    recognizer = attentive(rest=rest)
+    assert recognizer.attention is not None
+    torch.nn.init.normal_(recognizer.attention.weight)
+    torch.nn.init.normal_(recognizer.bias)
+    x, direction = torch.randn(2, 3, 96, 96), torch.randn(5)
+    with torch.inference_mode():
+        cells = recognizer.cell_evidence(x, direction)
+        found = recognizer.outputs(x)
+    torch.testing.assert_close(cells.sum((2, 3)), found.evidence @ direction, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(recognizer(x), found.evidence.sum(1) + recognizer.bias)
+
+
+def test_attention_needs_a_head_that_adds_up() -> None:
+    with pytest.raises(ConfigError, match="no part looks anywhere"):
+        build_recognizer(replace(SPEC, head="attention", part_attention=True))
+
+
+def test_a_bundle_keeps_its_attention(tmp_path: Path) -> None:
+    recognizer = attentive()
+    assert recognizer.attention is not None
+    torch.nn.init.normal_(recognizer.attention.weight)
+    spec = replace(SPEC, parts=PartsSpec("discovered", ("a", "b", "c")), head="additive", part_attention=True)
+    save_bundle(
+        tmp_path / "bundle", recognizer, replace(info(), model=asdict(spec), part_names=recognizer.evidence_names)
+    )
+    loaded, _ = load_bundle(tmp_path / "bundle")
+    x = torch.randn(1, 3, 64, 64)
+    torch.testing.assert_close(loaded(x), recognizer(x))
 
 
 def test_unknown_head_lists_the_valid_ones() -> None:

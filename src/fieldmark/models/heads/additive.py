@@ -7,11 +7,6 @@ from torch import Tensor, nn
 
 from fieldmark.models.heads.part_dropout import PartDropout
 
-#: Entries added up to a logit, beyond which steps become smaller: on a new backbone, and on a trained one, which has
-#: something to lose. With 100 a new one learned too slowly (generated birds, top-1 88.8 % instead of 93.8); with 1,000
-#: a trained one was moved too far (cub50, 63.7 % instead of 67.2), and with 10,000 it was lost.
-_NEW, _TRAINED = 1000, 100
-
 
 class AdditiveHead(nn.Module):
     """Evidence of part k for class n: presence_k · (w_kn · norm_k(vector_k) + b_kn).
@@ -47,19 +42,11 @@ class AdditiveHead(nn.Module):
         nn.init.trunc_normal_(self.weight, std=(parts * feature_dim) ** -0.5)  # logits have variance 1 at first
         self.bias = nn.Parameter(torch.zeros(parts * classes))  # flat, because vectors don't decay and matrices do
 
-    def step(self, *, trained: bool) -> float:
-        """Tell by what the learning rate of ``weight`` is multiplied, in 0..1.
-
-        An optimizer of the Adam family moves every entry by about the learning rate. The entries of a normalised vector
-        are about 1, so one step changes a logit by up to K·C times that: with 8 parts of 1,280 channels at 0.003, by
-        30, and trained backbones were thrown back to guessing. So the rate falls with the number of entries that are
-        added up (Yang et al., *Tensor Programs V*, 2022, table 8).
-
-        Args:
-            trained: whether the backbone below has weights that tell classes apart.
-        """
+    @property
+    def entries(self) -> int:
+        """How many products add up to a logit."""
         parts, _, channels = self.weight.shape
-        return min(1.0, (_TRAINED if trained else _NEW) / (parts * channels))
+        return parts * channels
 
     def forward(self, vectors: Tensor, presence: Tensor) -> Tensor:
         """Turn vectors (B, K, C) and presence (B, K) into evidence (B, K, N) in log-odds."""
