@@ -184,7 +184,7 @@ class RecognitionService:
         places = {"/v1/predict": self._pictures, "/v1/explain": self._to_explain}.get(route)
         if places is None or places.free:
             return None
-        return max(served.expected_wait() for served in self._registry.models())
+        return max((served.expected_wait() for served in self._registry.models()), default=1.0)
 
     def classes(self, model: str | None) -> ClassesAnswer:
         """Return the classes that a model knows.
