@@ -57,7 +57,7 @@ CONFIG: dict[str, dict[str, Json]] = {
         "occlusion": 0.5,
         "occluders": ("grey", "noise", "texture", "superpixels"),
     },
-    "parts": {"parts": 12, "part_dropout": 0.2, "teacher": "second_order"},
+    "parts": {"parts": 12, "part_dropout": 0.2, "teacher": "second_order", "part_attention": True},
     "plain": {},
 }
 

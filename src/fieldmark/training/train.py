@@ -92,7 +92,7 @@ def train(
     images = _cache(table, preprocessing, cache, hears)
     leaks = find_leaks(images.table, images)
     if leaks:
-        hears.message(f"{len(leaks)} leaks between splits: see `fieldmark data check`.")
+        hears.message(f"Leaks between splits: {len(leaks):,}; see `fieldmark data check`.")
     fabric.barrier()  # no process may find the run made by another one before it has looked
     if fabric.global_rank == 0:
         make_run(out, config, table)

@@ -81,8 +81,12 @@ def test_one_other_decision_is_refused_by_name() -> None:
     parity = compare(BrightnessEngine(1e-6), BrightnessEngine(-1e-6), INFO, None, sources)
     assert parity.differing == ("at the edge.png",)
     assert parity.agreement == 0.5
-    with pytest.raises(ExportError, match=r"otherwise on 1 of 2 pictures, such as at the edge\.png"):
+    with pytest.raises(ExportError, match=r"otherwise on 1 of 2 pictures, such as at the edge\.png") as caught:
         refuse_differences(parity, "ONNX")
+    assert "on the edge" in caught.value.cure
+    with pytest.raises(ExportError, match="decides otherwise") as caught:
+        refuse_differences(replace(parity, outputs={**parity.outputs, "maps": 0.01}), "ONNX")
+    assert "Report it" in caught.value.cure
 
 
 def _png(value: int) -> bytes:
