@@ -28,7 +28,7 @@ _REPORT = "Report it, with the bundle's bundle.json; nothing was written."
 #: Where everything agrees but for the order of sums, a score of the picture lies within that of a threshold.
 _ON_THE_EDGE = (
     "All outputs agree up to rounding: such a picture lies on the edge of two decisions. Nothing was written; move the "
-    "thresholds a little, such as fieldmark calibrate RUN --coverage 0.905, or check with other pictures: --data FOLDER."
+    "thresholds a little, such as fieldmark calibrate RUN --coverage 0.905, or check with others: --data FOLDER."
 )
 
 
