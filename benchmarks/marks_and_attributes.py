@@ -125,8 +125,9 @@ def keypoints_of_parts(mapped: MappedPictures, names: Sequence[str], slots: int)
     best = share.argmax(0)
     known: list[set[str]] = [set() for _ in range(slots)]
     for part in range(parts):
-        known[part] = {name for place, name in enumerate(names) if best[place] == part}
-        known[part].add(names[int(share[part].argmax())])
+        if share[part].any():  # a part that is never at a keypoint stands for none
+            known[part] = {name for place, name in enumerate(names) if best[place] == part and share[part, place] > 0}
+            known[part].add(names[int(share[part].argmax())])
     return known
 
 

@@ -72,6 +72,19 @@ def test_a_part_is_the_keypoints_that_it_covers_most() -> None:
     assert keypoints_of_parts(pictures, ("beak", "tail"), slots=3) == [{"beak"}, {"tail"}, set()]
 
 
+def test_a_part_that_is_at_no_keypoint_stands_for_none() -> None:
+    maps = np.zeros((1, 3, 1, 2), np.float32)
+    maps[:, 0, 0, 0], maps[:, 2, 0, 1] = 1, 1  # the first part on the left, the background on the right
+    pictures = MappedPictures(
+        maps,
+        np.float32([[[0.2, 0.5], [0.8, 0.5]]]),
+        np.ones((1, 2), bool),
+        np.float32([[0, 0, 1, 1]]),
+        np.zeros(1, np.int64),
+    )
+    assert keypoints_of_parts(pictures, ("beak", "tail"), slots=2) == [{"beak"}, set()]
+
+
 def test_the_attributes_of_a_place_differ_by_their_shares() -> None:
     names = ("has_bill_shape::hooked", "has_bill_shape::cone", "has_size::small", "has_tail_pattern::solid")
     rows = {
