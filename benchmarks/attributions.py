@@ -78,7 +78,7 @@ class _Tapped(nn.Module):
         self.features = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        features = self.features(self.recognizer.backbone.forward_features(x))
+        features = self.features(self.recognizer.features(x))
         found = self.recognizer.evidence_of(features, self.recognizer.parts(features))
         return self.recognizer.logits_of(found.evidence)
 

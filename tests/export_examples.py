@@ -45,11 +45,23 @@ def write_run(
     backbone: BackboneSpec = CONV,
     preprocessing: Preprocessing | None = None,
     pictures: int = 12,
+    part_attention: bool = False,
+    standardise: bool = False,
 ) -> Path:
     """Write a run's folder with a bundle of random weights and a table of pictures."""
     torch.manual_seed(0)
-    spec = ModelSpec(backbone, len(CLASSES), head, parts or PartsSpec(), rest)
+    spec = ModelSpec(
+        backbone,
+        len(CLASSES),
+        head,
+        parts or PartsSpec(),
+        rest,
+        part_attention=part_attention,
+        standardise=standardise,
+    )
     recognizer = build_recognizer(spec)
+    if recognizer.attention is not None:
+        torch.nn.init.normal_(recognizer.attention.weight)
     for name, tensor in recognizer.state_dict().items():
         if name.endswith(("running_mean", "running_var")):
             tensor.uniform_(0.5, 1.5)

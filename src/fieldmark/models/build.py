@@ -26,6 +26,7 @@ class ModelSpec:
         dropout: share of part-vector entries zeroed in training, in 0..1.
         part_dropout: share of the parts hidden in training, in 0..1.
         part_attention: let each part look at some of its cells more than at others.
+        standardise: bring each picture to its own means and deviation before the backbone sees it.
     """
 
     backbone: BackboneSpec
@@ -36,6 +37,7 @@ class ModelSpec:
     dropout: float = 0.2
     part_dropout: float = 0.0
     part_attention: bool = False
+    standardise: bool = False
 
 
 def build_recognizer(spec: ModelSpec, *, pretrained: bool = False) -> Recognizer:
@@ -60,7 +62,9 @@ def build_recognizer(spec: ModelSpec, *, pretrained: bool = False) -> Recognizer
     slots = len(parts.names) + spec.rest
     head = kind(backbone.feature_dim, slots, spec.classes, dropout=spec.dropout, part_dropout=spec.part_dropout)
     attention = PartAttention(backbone.feature_dim, slots) if spec.part_attention else None
-    return Recognizer(backbone, parts, head, spec.classes, rest=spec.rest, attention=attention)
+    return Recognizer(
+        backbone, parts, head, spec.classes, rest=spec.rest, attention=attention, standardise=spec.standardise
+    )
 
 
 def _check_together(spec: ModelSpec, kind: HeadClass, parts: PartLearner) -> None:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from fieldmark.models.backbones.contract import Backbone
 from fieldmark.models.heads.contract import Head, RowHead
+from fieldmark.models.layers import standardised
 from fieldmark.models.part_attention import PartAttention
 from fieldmark.models.parts.contract import PartLearner
 from fieldmark.models.pooling import cell_weights, part_presence, pool_cells
@@ -61,6 +62,7 @@ class Recognizer(nn.Module):
         classes: number N of classes.
         rest: give the head what is no part, too, as a last slot: the features' mean over the background.
         attention: where inside its part each slot looks; ``None`` looks everywhere alike.
+        standardise: bring each picture to its own means and deviation before the backbone sees it.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Recognizer(nn.Module):
         *,
         rest: bool = False,
         attention: PartAttention | None = None,
+        standardise: bool = False,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -79,6 +82,7 @@ class Recognizer(nn.Module):
         self.head = head
         self.rest = rest
         self.attention = attention
+        self.standardise = standardise
         self.bias = nn.Parameter(torch.zeros(classes))
 
     @property
@@ -93,9 +97,17 @@ class Recognizer(nn.Module):
             return ("whole picture",)
         return (*self.parts.names, REST) if self.rest else self.parts.names
 
+    def features(self, x: Tensor) -> Tensor:
+        """Turn normalised pictures (B, 3, H, W) into the backbone's features (B, C, h, w)."""
+        return self.backbone.forward_features(self.seen(x))
+
+    def seen(self, x: Tensor) -> Tensor:
+        """Turn normalised pictures (B, 3, H, W) into what the backbone sees of them."""
+        return standardised(x) if self.standardise else x
+
     def parts_evidence(self, x: Tensor) -> PartEvidence:
         """Find the parts of normalised pictures (B, 3, H, W) and weigh what each says."""
-        features = self.backbone.forward_features(x)  # (B, C, H, W)
+        features = self.features(x)  # (B, C, H, W)
         return self.evidence_of(features, self.parts(features))
 
     def evidence_of(self, features: Tensor, maps: Tensor, *, trust: float = 1.0) -> PartEvidence:
@@ -135,14 +147,14 @@ class Recognizer(nn.Module):
         """
         if not isinstance(self.head, RowHead):
             raise TypeError("Only a head that adds up parts can tell its evidence cell by cell.")
-        features = self.backbone.forward_features(x)
+        features = self.features(x)
         maps = self.parts(features)
         presence = part_presence(maps, rest=self.rest)
         return self.head.cell_evidence(features, self._weights(features, maps), presence, direction)
 
     def outputs(self, x: Tensor) -> RecognizerOutputs:
         """Return all that there is to say of normalised pictures (B, 3, H, W)."""
-        features = self.backbone.forward_features(x)  # (B, C, H, W)
+        features = self.features(x)  # (B, C, H, W)
         maps, presence, evidence = self.evidence_of(features, self.parts(features))
         embedding = features.mean((2, 3))  # (B, C)
         if self.additive:

@@ -75,6 +75,7 @@ def model_spec(config: TrainConfig, classes: int, part_names: Sequence[str] = ()
         dropout=config.dropout,
         part_dropout=config.part_dropout,
         part_attention=config.part_attention,
+        standardise=config.standardise,
     )
 
 
@@ -161,7 +162,7 @@ def _prepare(
     if config.init != "none":
         whole = (fabric.to_device(x) for x, _ in samples.plain_batches(preprocessing, batch_size=64))
         with fabric.autocast():
-            reestimate_statistics(cast("nn.Module", recognizer.backbone), recognizer.backbone.forward_features, whole)
+            reestimate_statistics(cast("nn.Module", recognizer.backbone), recognizer.features, whole)
     if config.initial_head == "logistic":
         _fit_head(fabric, recognizer, samples, preprocessing, observer)
 

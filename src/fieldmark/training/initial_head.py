@@ -70,7 +70,7 @@ def _features(
     recognizer.eval()
     vectors, labels, done = [], [], 0
     for x, y in batches:
-        features = recognizer.backbone.forward_features(x)
+        features = recognizer.features(x)
         vectors.append(pool_parts(features, recognizer.parts(features))[0][:, 0].float().cpu())
         labels.append(y.cpu())
         done += len(y)

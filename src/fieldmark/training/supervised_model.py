@@ -112,15 +112,16 @@ class SupervisedModel(nn.Module):
 
     def forward(self, batch: SupervisedBatch) -> Outputs:
         """Tell labelled pictures apart, and measure whatever else the batch holds something for."""
-        features = self.recognizer.backbone.forward_features(batch.x)  # (B, C, H, W)
+        features = self.recognizer.features(batch.x)  # (B, C, H, W)
         maps = self.recognizer.parts(features.detach() if self._apart else features)  # (B, K + 1, H, W)
         found = self._evidence(features, maps, batch.trust)
         losses: dict[str, Tensor] = {}
         terms: dict[str, Tensor] = {}
         if batch.to_rebuild is not None and self.autoencoder is not None:
             # Pictures with holes have statistics of their own; prediction sees whole pictures.
+            pictures, generator = batch.to_rebuild
             with kept_statistics(self._backbone):
-                losses["reconstruction"], _ = self.autoencoder.loss(*batch.to_rebuild)
+                losses["reconstruction"], _ = self.autoencoder.loss(self.recognizer.seen(pictures), generator)
         if batch.keypoints is not None:
             parts = cast("KeypointParts", self.recognizer.parts)
             losses["keypoints"], more = parts.loss(maps, *batch.keypoints)
@@ -156,7 +157,7 @@ class SupervisedModel(nn.Module):
         self, batch: SupervisedBatch, features: Tensor, maps: Tensor, moved: Moved, weights: DiscoveryWeights
     ) -> tuple[Tensor, dict[str, Tensor]]:
         with kept_statistics(self._backbone), torch.set_grad_enabled(not self._apart):
-            features_moved = self.recognizer.backbone.forward_features(moved.pictures)
+            features_moved = self.recognizer.features(moved.pictures)
         moved_maps = self.recognizer.parts(features_moved)
         equivariance = equivariance_error(maps[: len(moved_maps)], moved_maps, moved.theta)
         loss, terms = discovery_loss(batch.x, features, maps, weights, batch.covered, batch.theta)

@@ -27,9 +27,15 @@ NAMES = ("beak", "tail", "wing")
 #: Every head and every part learner at least once, and networks of other kinds than convolutions.
 CASES: dict[str, dict[str, object]] = {
     "linear, whole": {},
+    "linear, whole, standardised": {"standardise": True},
     "linear, keypoints": {"parts": PartsSpec("keypoints", NAMES, 8)},
     "additive, discovered, rest": {"head": "additive", "parts": PartsSpec("discovered", NAMES, 8), "rest": True},
     "additive, linked keypoints": {"head": "additive", "parts": PartsSpec("linked_keypoints", NAMES, 8)},
+    "additive, discovered, attention within": {
+        "head": "additive",
+        "parts": PartsSpec("discovered", NAMES, 8),
+        "part_attention": True,
+    },
     "attention": {"head": "attention"},
     "second order": {"head": "second_order"},
     "gradients": {"backbone": BackboneSpec("fieldmark:gradients")},

@@ -7,6 +7,7 @@ from fieldmark.models.layers.conv import doubling_stage, halving_layers
 from fieldmark.models.layers.covariance import covariance, square_root
 from fieldmark.models.layers.dense import dense_layers
 from fieldmark.models.layers.padding import pad_to_multiple
+from fieldmark.models.layers.standardise import standardised
 
 __all__ = [
     "ACTIVATIONS",
@@ -19,4 +20,5 @@ __all__ = [
     "halving_layers",
     "pad_to_multiple",
     "square_root",
+    "standardised",
 ]
