@@ -3,13 +3,15 @@
     python benchmarks/robustness.py                     # birds and cub50, 3 seeds: about 2 hours on one core
     python benchmarks/robustness.py --only birds --seeds 1
 
-Two arms with the same network, initial weights, epochs and pictures: the baseline, and the remedies of ``REMEDIES``.
-Every seed holds one occluder out: the remedies train with all others, and both arms are measured with that one, so
-nothing is trained on its own test (leave one occluder out). Of the lights, brightness and contrast are never trained
-as the protocol changes them, and are told apart from those that are. The strengths of the remedies are the best of
-nine trials, one seed each, on validation rows of a small set of generated birds with leaves held out, as seed 0
-holds them out, too (``docs/robustness.md``). The test split is read once a run, at its end; the clean accuracy is that
-of the whole split, the others are of ``Setting.pictures`` of it.
+Two arms with the same backbone, initial weights, epochs and pictures: the baseline, which looks at the picture as a
+whole, and ``REMEDIES``: parts, with what an occluder covers learned to be none, other occluders and lights in training,
+and pictures standardised before the network sees them. Every seed holds one occluder out: the remedies train with all
+others, and both arms are measured with that one, so nothing is trained on its own test (leave one occluder out). Of the
+lights, brightness and contrast are never trained as the protocol changes them, and are told apart from those that are.
+
+How the remedies were chosen, on validation rows of generated birds with leaves held out, as seed 0 holds them out, too,
+stands in ``docs/robustness.md``. The test split is read once a run, at its end; the clean accuracy is that of the whole
+split, the others are of ``Setting.pictures`` of it.
 """
 
 import argparse
@@ -21,7 +23,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple
 
 from annotation_cost import QUICK_ROWS, few_rows
-from experiment import MOBILENET, Experiment, argument_parser, deviation
+from experiment import Experiment, argument_parser, deviation
 from fieldmark.augment import OCCLUDERS, TRAINED_LIGHTS
 from fieldmark.cli.demo import DEMO, QUICK_DEMO
 from fieldmark.data.reading import read_table
@@ -32,11 +34,21 @@ from fieldmark.synthetic import generate_birds
 from fieldmark.training.config import TrainConfig
 from fieldmark.training.options import OptionValue
 from fieldmark.training.train import train
+from heads import SCRATCH, TRANSFER
 from line_observer import LineObserver
 from record import ROOT, Json, Row, Scalar, chosen_options, write_results
 
 #: What the second arm trains with besides; its occluders are all but the one held out.
-REMEDIES: Mapping[str, OptionValue] = {"occlusion": 0.3, "lighting": 0.6}
+REMEDIES: Mapping[str, OptionValue] = {
+    "head": "additive",
+    "parts": 8,
+    "part_attention": True,
+    "part_dropout": 0.1,
+    "teacher": "second_order",
+    "occlusion": 0.4,
+    "lighting": 0.3,
+    "standardise": True,
+}
 
 BASELINE, REMEDIED = "baseline", "remedies"
 ARMS: Mapping[str, Mapping[str, OptionValue]] = {BASELINE: {}, REMEDIED: REMEDIES}
@@ -51,7 +63,9 @@ LEAST_GAIN, LEAST_RELIEF, MOST_LOST = 10.0, 25.0, 1.0
 PREDICTED = (
     "written before any run: area under a held-out occluder +12 points on birds, +10 on cub50; degradation by light "
     "-35 % on both; clean accuracy -0.5 points on birds, 0 on cub50; meant for occlusion 0.5 and lighting 0.5, "
-    "which trials on validation rows changed afterwards"
+    "which trials on validation rows changed afterwards. With these, seed 0 gave +1.8 and +2.7 points, -28 and -3 %, "
+    "clean accuracy -9.4 and -0.3. Written before parts and standardised pictures were compared on the test split: "
+    "area +10 on birds, +6 on cub50; degradation -40 % on both; clean accuracy 0 on birds, +1 on cub50"
 )
 
 ANCHORS = {
@@ -78,21 +92,7 @@ class Setting:
     pictures: int
 
 
-SETTINGS = {
-    "birds": Setting(DEMO.config, 240),
-    "cub50": Setting(
-        TrainConfig(
-            **MOBILENET,
-            backbone_options={"pad_type": "same"},
-            initial_head="logistic",
-            freeze_to_stride=4,
-            resolution=128,
-            epochs=8,
-            weight_decay=0.02,
-        ),
-        300,
-    ),
-}
+SETTINGS = {"birds": Setting(SCRATCH, 240), "cub50": Setting(TRANSFER, 300)}
 
 
 class Job(NamedTuple):
