@@ -62,7 +62,10 @@ def mark_protocols(
     Only pictures that the recogniser decides rightly between the two species, and in which the mark is seen, count.
 
     * ``first part``: is the part with the largest contribution the mark's part? That is the one to which
-      most of the mark's pixels, in either picture, belong. Not counted where there is one part only.
+      most of the mark's pixels, in either picture, belong. Not counted where there is one part only. Also of pictures
+      where the mark is ``there`` and of those where it is ``missing`` by itself.
+    * ``first part where there``: the same, of the part that has the mark's pixels in the picture that shows the mark;
+      ``same part``: whether, where it is missing, its place belongs to that part, too.
     * ``first mark METHOD``: of the marks that are seen, is it the one with the most attribution on its pixels? Also
       of pictures where it is ``there`` and of those where it is ``missing`` by itself.
     * ``pointing METHOD``: does the maximum of the method's map lie on the mark? (The pointing game: Zhang et al., ECCV
@@ -82,16 +85,22 @@ def mark_protocols(
             truth = one.masks[mark] | other.masks[mark]
             regions: dict[str, Mask | None] = {}
             target = versus(len(classes), first, second)
+            there = "there" if individual.has(one, mark) else "missing"
             for name, attribute in methods.items():
                 found = attribute(one.pixels[None], target)[0]
                 tally.add(f"pointing {name}", grown(truth)[np.unravel_index(found.argmax(), found.shape)])
-                there = "there" if individual.has(one, mark) else "missing"
                 for which in (f"first mark {name}", f"first mark {there} {name}"):
                     tally.add(which, first_mark(found, one, {mark: truth}) == mark)
                 regions[name] = part_region(np.maximum(found, 0))
             if parted:
-                leading = int((read.evidence[0] @ target).argmax())
-                tally.add("first part", leading == part_of(read.maps[0], truth))
+                leading, here = int((read.evidence[0] @ target).argmax()), part_of(read.maps[0], truth)
+                shown = one if there == "there" else other
+                where_there = part_of(reader.read(shown.pixels[None]).maps[0], shown.masks[mark])
+                for which in ("first part", f"first part {there}"):
+                    tally.add(which, leading == here)
+                tally.add("first part where there", leading == where_there)
+                if there == "missing":
+                    tally.add("same part", here == where_there)
                 is_part = leading < read.maps.shape[1] - 1
                 regions["part"] = pixel_mask(part_region(read.maps[0, leading]), len(truth)) if is_part else None
             for name, lowered in _lowered(reader, one, regions, (first, second)).items():
