@@ -55,7 +55,10 @@ class Tally:
 
 
 def mark_protocols(
-    reader: EvidenceReader, individuals: Sequence[Individual], methods: Mapping[str, Attribution]
+    reader: EvidenceReader,
+    individuals: Sequence[Individual],
+    methods: Mapping[str, Attribution],
+    usual: NDArray[np.float64] | None = None,
 ) -> Tally:
     """Explain pictures against the species that differs in one mark.
 
@@ -63,9 +66,11 @@ def mark_protocols(
 
     * ``first part``: is the part with the largest contribution the mark's part? That is the one to which
       most of the mark's pixels, in either picture, belong. Not counted where there is one part only. Also of pictures
-      where the mark is ``there`` and of those where it is ``missing`` by itself.
+      where the mark is ``there`` and of those where it is ``missing`` by itself, as all that follows.
     * ``first part where there``: the same, of the part that has the mark's pixels in the picture that shows the mark;
       ``same part``: whether, where it is missing, its place belongs to that part, too.
+    * ``most apart``, ``most apart where there``: the same two of the part with the largest contrast, its contribution
+      less the mean of the same in training pictures of the other species, as ``field_marks`` has it.
     * ``first mark METHOD``: of the marks that are seen, is it the one with the most attribution on its pixels? Also
       of pictures where it is ``there`` and of those where it is ``missing`` by itself.
     * ``pointing METHOD``: does the maximum of the method's map lie on the mark? (The pointing game: Zhang et al., ECCV
@@ -73,6 +78,13 @@ def mark_protocols(
     * ``removal METHOD``, ``removal part``: does removing the named region lower the log-odds more than removing as much
       elsewhere? The region is what hangs together with the maximum above half of it, of the method's map or of the
       first part's. The rest of the picture is no region: where it comes first, that counts as a miss.
+
+    Args:
+        reader: the recogniser.
+        individuals: whom to explain.
+        methods: name → what says which pixels count.
+        usual: (N, P, N), the mean evidence of the parts in training pictures of each class; ``None`` leaves out what
+            is asked of contrasts.
     """
     tally, classes = Tally(), reader.info.classes
     parted = reader.additive and len(reader.names) > 1
@@ -93,19 +105,30 @@ def mark_protocols(
                     tally.add(which, first_mark(found, one, {mark: truth}) == mark)
                 regions[name] = part_region(np.maximum(found, 0))
             if parted:
-                leading, here = int((read.evidence[0] @ target).argmax()), part_of(read.maps[0], truth)
                 shown = one if there == "there" else other
-                where_there = part_of(reader.read(shown.pixels[None]).maps[0], shown.masks[mark])
-                for which in ("first part", f"first part {there}"):
-                    tally.add(which, leading == here)
-                tally.add("first part where there", leading == where_there)
-                if there == "missing":
-                    tally.add("same part", here == where_there)
+                place = part_of(reader.read(shown.pixels[None]).maps[0], shown.masks[mark])
+                apart = None if usual is None else usual[second] @ target
+                spoken = read.evidence[0] @ target
+                leading = int(spoken.argmax())
+                _count_parts(tally, spoken, apart, (part_of(read.maps[0], truth), place), there)
                 is_part = leading < read.maps.shape[1] - 1
                 regions["part"] = pixel_mask(part_region(read.maps[0, leading]), len(truth)) if is_part else None
             for name, lowered in _lowered(reader, one, regions, (first, second)).items():
                 tally.add(f"removal {name}", lowered)
     return tally
+
+
+def _count_parts(
+    tally: Tally, spoken: NDArray[np.float64], usual: NDArray[np.float64] | None, places: tuple[int, int], there: str
+) -> None:
+    """Count whether the leading part (P,) is the mark's: the one at its place, and the one where it is there."""
+    ways = {"first part": spoken} | ({} if usual is None else {"most apart": spoken - usual})
+    for way, values in ways.items():
+        for where, place in zip(("", " where there"), places, strict=True):
+            for which in (f"{way}{where}", f"{way}{where} {there}"):
+                tally.add(which, values.argmax() == place)
+    if there == "missing":
+        tally.add("same part", places[0] == places[1])
 
 
 def first_mark(attributed: NDArray[np.float32], bird: Bird, instead: Mapping[str, Mask]) -> str:

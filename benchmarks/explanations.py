@@ -21,6 +21,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from attributions import METHODS, Attribution
 from experiment import deviation
 from explained_birds import Individual, draw_individuals
@@ -32,12 +35,14 @@ from explanation_protocols import (
     part_protocols,
     scores,
 )
-from fieldmark.explain import EvidenceReader
+from fieldmark.explain import EvidenceReader, collect_evidence
+from fieldmark.explain.guide.evidence import class_means
 from fieldmark.models.bundle import load_bundle
 from fieldmark.synthetic import generate_birds
 from fieldmark.training.config import TrainConfig
 from fieldmark.training.train import train
 from line_observer import LineObserver
+from marks_and_attributes import labelled
 from record import QUICK_RUNS, ROOT, RUNS, Json, Row, RunStore, chosen_options, write_results
 
 #: All that decides the figures but the seed: the birds, how many individuals of each genus are explained, how every arm
@@ -142,7 +147,7 @@ class Bench:
         methods = {name: made for name in METHODS if (made := build(name, recognizer, info)) is not None}
         tallies = [
             accuracy(reader, individuals),
-            mark_protocols(reader, individuals, methods),
+            mark_protocols(reader, individuals, methods, self.usual(run, reader)),
             occlusion_safety(reader, individuals),
         ]
         print(f"{run.name}: marks and occlusion done", flush=True)
@@ -151,6 +156,12 @@ class Bench:
             protocols[name] = scores(part_protocols(reader, individuals, method))
             print(f"{run.name}: protocols of {name} done", flush=True)
         return {"parts": len(reader.names), "means": together(tallies), "counts": counts(tallies), **protocols}
+
+    def usual(self, run: Path, reader: EvidenceReader) -> npt.NDArray[np.float64] | None:
+        """Return the parts' mean evidence (N, P, N) in training pictures of each class; ``None`` without parts."""
+        if len(reader.names) == 1:
+            return None
+        return class_means(labelled(collect_evidence(run, "train", self.folder / "cache", reader=reader)))
 
     def individuals(self, reader: EvidenceReader) -> list[Individual]:
         """Return the individuals to explain, drawn once."""
@@ -200,6 +211,17 @@ def rows_of(found: Mapping[str, Sequence[Mapping[str, Json]]]) -> list[Row]:
         share(f"the same, the mark is {there} (%)", parts, f"first part {there}") for there in ("there", "missing")
     ]
     rows.append(share("the same, by the part that the mark has where it is there (%)", parts, "first part where there"))
+    rows += [
+        share(f"the same, the mark is {there} (%)", parts, f"first part where there {there}")
+        for there in ("there", "missing")
+    ]
+    apart = "the part that is most apart from the other species' pictures is the mark's (%)"
+    rows.append(share(apart, parts, "most apart"))
+    rows.append(share("the same, where it is there (%)", parts, "most apart where there"))
+    rows += [
+        share(f"the same, the mark is {there} (%)", parts, f"most apart where there {there}")
+        for there in ("there", "missing")
+    ]
     rows.append(share("where the mark is missing, its place is of that part, too (%)", parts, "same part"))
     removed = "removing the first part costs more than as much elsewhere (%)"
     rows.append(share(removed, parts, "removal part", at_least=REMOVAL_GOAL))

@@ -13,6 +13,9 @@ _FORMAT = RecordFormat(1, "The explanation", "Explain the picture again: fieldma
 #: How many parts are outlined, shown and given examples, where nothing else is asked for.
 TOP = 7
 
+#: A part that is less surely there than this, in 0..1, is said to be hardly seen.
+HARDLY_SEEN = 0.3
+
 #: Parts that a sentence names; the rest are counted.
 _NAMED = 3
 
@@ -55,6 +58,8 @@ class PartMark:
         difference: its contribution to the log-odds of A against B: ``evidence - rival_evidence``.
         removal: what taking it out of the picture did; ``None`` where that was not tried.
         examples: the nearest training pictures of B, the nearest first.
+        contrast: its difference less the mean of the same in training pictures of B: by how much the part sets this
+            picture apart from them, also by being missing; ``None`` where no such pictures were looked at.
     """
 
     part: str
@@ -65,6 +70,7 @@ class PartMark:
     difference: float
     removal: Removal | None = None
     examples: tuple[SimilarPicture, ...] = ()
+    contrast: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +190,19 @@ def in_words(explanation: Explanation) -> str:
     verb = "decides" if len(deciding) == 1 else "decide together"
     share = signed(sum(mark.difference for mark in deciding))
     return f"{head}: {names} {verb} ({share} of {total} log-odds).{_would_be(explanation, 'Without', '')}"
+
+
+def beside_rival(explanation: Explanation) -> str:
+    """Say which part sets the picture apart from those of B; nothing where that isn't known, or none does.
+
+    What speaks for A need not be that: a mark that B has and A lacks is seen in no part of the picture.
+    """
+    known = [(mark.contrast, mark) for mark in explanation.marks if mark.contrast is not None and mark.contrast > 0]
+    if not known:
+        return ""
+    contrast, mark = max(known, key=lambda entry: entry[0])
+    missing = ", hardly seen here" if mark.presence < HARDLY_SEEN else ""
+    return f"Beside pictures of {explanation.rival}, {named(mark.part)} differs most ({signed(contrast)}{missing})."
 
 
 def _would_be(explanation: Explanation, begin: str, after: str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fieldmark.cli.terminal import Terminal, percent
 from fieldmark.errors import ConfigError
-from fieldmark.explanations import Explanation, PartMark, in_words, signed
+from fieldmark.explanations import Explanation, PartMark, beside_rival, in_words, signed
 from fieldmark.predict.sources import expand_sources
 
 
@@ -27,6 +27,8 @@ def print_explanation(terminal: Terminal, explanation: Explanation, top: int) ->
     shown, others = explanation.marks[:top], explanation.marks[top:]
     chances = f"{percent(explanation.probability)} and {percent(explanation.rival_probability)}"
     terminal.result(in_words(explanation))
+    if apart := beside_rival(explanation):
+        terminal.result(apart)
     terminal.result(f"Probability {chances}.")
     verified = any(mark.removal for mark in explanation.marks)
     columns = ["part" if explanation.exact else "place", explanation.label, explanation.rival, "difference"]

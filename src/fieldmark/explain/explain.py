@@ -87,7 +87,7 @@ def explain_picture(
 def with_examples(
     explanation: Explanation, vectors: NDArray[np.float32], table: EvidenceTable, *, top: int = TOP
 ) -> Explanation:
-    """Give an explanation the rows of B whose parts look most like the picture's.
+    """Give an explanation the rows of B whose parts look most like the picture's, and what sets it apart from B's.
 
     Args:
         explanation: of a picture.
@@ -100,8 +100,20 @@ def with_examples(
     slots = [table.names.index(mark.part) for mark in explanation.marks[:top]]
     found = nearest_examples(table, vectors, slots, EXAMPLES)
     nearest = {table.names[slot]: rows for slot, rows in found.items()}
-    marks = tuple(replace(mark, examples=nearest.get(mark.part, ())) for mark in explanation.marks)
+    usual = _usual_differences(explanation, table)
+    marks = tuple(
+        replace(mark, examples=nearest.get(mark.part, ()), contrast=mark.difference - usual[mark.part])
+        for mark in explanation.marks
+    )
     return replace(explanation, marks=marks)
+
+
+def _usual_differences(explanation: Explanation, table: EvidenceTable) -> dict[str, float]:
+    """Return what each part gives A against B in pictures of B on average, by its name."""
+    first, second = (table.classes.index(name) for name in (explanation.label, explanation.rival))
+    evidence = table.evidence.astype(np.float64)
+    means = (evidence[:, :, first] - evidence[:, :, second]).mean(0)  # (P,)
+    return {name: float(mean) for name, mean in zip(table.names, means, strict=True)}
 
 
 def _explain(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fieldmark.explanations import PART_COLOURS, TOP, Explanation, PartMark, in_words, signed
+from fieldmark.explanations import PART_COLOURS, TOP, Explanation, PartMark, beside_rival, in_words, signed
 from fieldmark.report.rendering import write_file
 from fieldmark.report.wording import readable_names
 
@@ -49,6 +49,7 @@ def _content(explanation: Explanation, top: int) -> dict[str, object]:
         "label": label,
         "rival": rival,
         "words": in_words(replace(explanation, label=label, rival=rival)),
+        "apart": beside_rival(replace(explanation, label=label, rival=rival)),
         "signed": signed,
         "picture_name": Path(explanation.source).name or explanation.source,
         "shown": shown[:top],

@@ -234,7 +234,10 @@ class ExampleAnswer:
 
 @dataclass(frozen=True, slots=True)
 class MarkAnswer:
-    """What one part says for A and for B, in log-odds; ``difference`` is A less B."""
+    """What one part says for A and for B, in log-odds; ``difference`` is A less B.
+
+    ``contrast`` is the difference less the mean of the same in training pictures of B; null where there are none.
+    """
 
     part: str
     box: Box | None
@@ -244,6 +247,7 @@ class MarkAnswer:
     difference: float
     removal: RemovalAnswer | None
     examples: tuple[ExampleAnswer, ...]
+    contrast: float | None
 
 
 @dataclass(frozen=True, slots=True)

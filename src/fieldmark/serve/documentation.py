@@ -66,6 +66,7 @@ EXPLAINED = {
             "difference": 3.3,
             "removal": {"claimed": -3.3, "measured": -2.9, "elsewhere": -0.2},
             "examples": [],
+            "contrast": 3.6,
         }
     ],
     "flip": ["crown"],

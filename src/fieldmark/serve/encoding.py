@@ -128,6 +128,7 @@ def _mark(mark: PartMark) -> MarkAnswer:
         difference=mark.difference,
         removal=None if removal is None else RemovalAnswer(removal.claimed, removal.measured, removal.elsewhere),
         examples=tuple(_example(example) for example in mark.examples if example.thumbnail),
+        contrast=mark.contrast,
     )
 
 

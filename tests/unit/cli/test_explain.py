@@ -39,7 +39,8 @@ def test_a_sentence_and_a_table(run: Run, quadrant_run: Path, picture: Path) -> 
     assert done.exit_code == 0, done.stderr
     lines = done.stdout.splitlines()
     assert " and not " in lines[0]
-    assert lines[1].startswith("Probability ")
+    assert lines[1].startswith("Beside pictures of ")
+    assert lines[2].startswith("Probability ")
     table = " ".join(done.stdout.split())
     assert "difference when removed elsewhere" in table
     for name in (*QUADRANTS, "rest of the picture", "bias", "log-odds"):

@@ -7,6 +7,9 @@ import { joined, signed, words } from "./words.js";
 /** Marks that are shown at once. */
 const SHOWN = 5;
 
+/** A part that is less surely there is said to be hardly seen. */
+const HARDLY_SEEN = 0.3;
+
 export function showWhy(place, { answer, explanation, known, stage, compare }) {
   const chosen = words();
   if (!known || known.classes.length < 2) return place.replaceChildren();
@@ -19,7 +22,7 @@ export function showWhy(place, { answer, explanation, known, stage, compare }) {
   const pick = make("select", { id: "rival", "aria-label": chosen.whyPick, onchange: ({ target }) => compare(target.value) }, ...options);
   const head = make("div", { class: "why-head" }, heading, pick);
   if (!explanation) return place.replaceChildren(head, make("p", { class: "note" }, chosen.comparing));
-  return place.replaceChildren(head, make("p", { class: "sentence" }, sentence(explanation)), ...marks(explanation, answer, stage), how(explanation));
+  return place.replaceChildren(head, make("p", { class: "sentence" }, sentence(explanation)), ...apart(explanation), ...marks(explanation, answer, stage), how(explanation));
 }
 
 /** Say in a sentence what decides. */
@@ -31,6 +34,14 @@ function sentence({ label, rival, marks: all, flip, exact }) {
     return chosen.capital(chosen.decides(joined(names), rival, names.length > 1)) + (exact ? "" : ` ${chosen.notExact}`);
   }
   return chosen.capital(chosen.noFlip(chosen.the(forIt[0].part), rival)) + (exact ? "" : ` ${chosen.notExact}`);
+}
+
+/** Say which part sets the picture apart from those of the rival, where pictures of it were looked at. */
+function apart({ rival, marks: all }) {
+  const most = all.filter((mark) => mark.contrast > 0).sort((one, other) => other.contrast - one.contrast)[0];
+  if (!most) return [];
+  const chosen = words(), missing = most.presence < HARDLY_SEEN;
+  return [make("p", { class: "note" }, chosen.apart(chosen.the(most.part), rival, signed(most.contrast), missing))];
 }
 
 function marks({ marks: all, label, rival, exact }, answer, stage) {
