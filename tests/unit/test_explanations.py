@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fieldmark.errors import DataError
-from fieldmark.explanations import Explanation, PartMark, Removal, in_words, named, signed
+from fieldmark.explanations import Explanation, PartMark, Removal, beside_rival, in_words, named, signed
 from fieldmark.similar_pictures import SimilarPicture
 
 ADDRESS = "data:image/jpeg;base64,/9j/4AAQ=="
@@ -126,6 +126,18 @@ def test_words_of_what_was_measured_say_so() -> None:
     assert "covering row 2, column 3 costs most (+2.1 of +4.0 log-odds, measured)." in in_words(measured)
     turned = replace(measured, flip=("row 2, column 3",))
     assert in_words(turned).endswith("With row 2, column 3 covered it would be Plain Thornfinch.")
+
+
+def test_words_of_what_sets_it_apart() -> None:
+    assert beside_rival(explanation()) == ""  # no picture of the other class was looked at
+    marks = (replace(mark("crown", 3.1), contrast=0.4), replace(mark("bill", 0.0), presence=0.1, contrast=2.5))
+    found = replace(explanation(), marks=marks)
+    assert beside_rival(found) == (
+        "Beside pictures of Plain Thornfinch, the bill differs most (+2.5, hardly seen here)."
+    )
+    there = replace(found, marks=(marks[0], replace(marks[1], contrast=0.1)))
+    assert beside_rival(there) == "Beside pictures of Plain Thornfinch, the crown differs most (+0.40)."
+    assert beside_rival(replace(found, marks=(replace(marks[0], contrast=-1.0),))) == ""
 
 
 def test_figures_have_a_sign_and_names_an_article_where_they_should() -> None:
