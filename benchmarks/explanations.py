@@ -140,27 +140,23 @@ class Bench:
         return found
 
     def measure(self, run: Path) -> dict[str, Json]:
-        """Ask every protocol of a trained recogniser."""
+        """Ask of a trained recogniser how often it is right and safe; where it adds up parts, every protocol."""
         recognizer, info = load_bundle(run)
         reader = EvidenceReader(recognizer, info)
         individuals = self.individuals(reader)
-        methods = {name: made for name in METHODS if (made := build(name, recognizer, info)) is not None}
-        tallies = [
-            accuracy(reader, individuals),
-            mark_protocols(reader, individuals, methods, self.usual(run, reader)),
-            occlusion_safety(reader, individuals),
-        ]
-        print(f"{run.name}: marks and occlusion done", flush=True)
+        tallies = [accuracy(reader, individuals), occlusion_safety(reader, individuals)]
         protocols: dict[str, Json] = {}
-        for name, method in methods.items():
-            protocols[name] = scores(part_protocols(reader, individuals, method))
-            print(f"{run.name}: protocols of {name} done", flush=True)
+        if len(reader.names) > 1:
+            methods = {name: made for name in METHODS if (made := build(name, recognizer, info)) is not None}
+            tallies.append(mark_protocols(reader, individuals, methods, self.usual(run, reader)))
+            print(f"{run.name}: marks and occlusion done", flush=True)
+            for name, method in methods.items():
+                protocols[name] = scores(part_protocols(reader, individuals, method))
+                print(f"{run.name}: protocols of {name} done", flush=True)
         return {"parts": len(reader.names), "means": together(tallies), "counts": counts(tallies), **protocols}
 
-    def usual(self, run: Path, reader: EvidenceReader) -> npt.NDArray[np.float64] | None:
-        """Return the parts' mean evidence (N, P, N) in training pictures of each class; ``None`` without parts."""
-        if len(reader.names) == 1:
-            return None
+    def usual(self, run: Path, reader: EvidenceReader) -> npt.NDArray[np.float64]:
+        """Return the parts' mean evidence (N, P, N) in training pictures of each class."""
         return class_means(labelled(collect_evidence(run, "train", self.folder / "cache", reader=reader)))
 
     def individuals(self, reader: EvidenceReader) -> list[Individual]:
