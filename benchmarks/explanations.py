@@ -213,7 +213,7 @@ def rows_of(found: Mapping[str, Sequence[Mapping[str, Json]]]) -> list[Row]:
     ]
     apart = "the part that is most apart from the other species' pictures is the mark's (%)"
     rows.append(share(apart, parts, "most apart"))
-    rows.append(share("the same, where it is there (%)", parts, "most apart where there"))
+    rows.append(share("the same, by the part that the mark has where it is there (%)", parts, "most apart where there"))
     rows += [
         share(f"the same, the mark is {there} (%)", parts, f"most apart where there {there}")
         for there in ("there", "missing")
