@@ -115,7 +115,8 @@ def refuse_differences(parity: Parity, form: str) -> None:
             f"such as {parity.differing[0]}; its logits differ by up to {parity.largest:.2g} of the largest.",
             _REPORT if apart else _ON_THE_EDGE,
         )
-    for name, difference in apart.items():
+    if apart:
+        name, difference = next(iter(apart.items()))
         raise ExportError(
             f"The {form} file's {name} differ from torch's by {difference:.2g} of the largest, "
             f"more than {TOLERANCE:g}.",
