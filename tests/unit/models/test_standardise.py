@@ -26,27 +26,36 @@ def test_it_is_that_of_a_loop() -> None:
     expected = torch.empty_like(x)
     for number, picture in enumerate(x):
         centred = torch.stack([channel - channel.mean() for channel in picture])
-        expected[number] = centred / centred.square().mean().sqrt()
+        flat = centred / centred.square().mean().sqrt()
+        for place, channel in enumerate(picture):
+            expected[number, place] = flat[place] + channel.mean() - picture.mean()
     torch.testing.assert_close(standardised(x), expected)
 
 
 def test_contrast_and_brightness_change_nothing() -> None:
     x = torch.randn(2, 3, 8, 8)
     mean = x.mean((2, 3), keepdim=True)
-    flat = (x - mean) * 0.1 + mean + torch.tensor([0.5, -1.0, 2.0]).view(1, 3, 1, 1)
+    flat = (x - mean) * 0.1 + mean + torch.tensor([0.5, -1.0]).view(2, 1, 1, 1)
     torch.testing.assert_close(standardised(flat), standardised(x))
+
+
+def test_the_cast_of_colour_stays() -> None:
+    x = torch.randn(1, 3, 8, 8)
+    cast = torch.tensor([1.0, -0.5, -0.5]).view(1, 3, 1, 1)
+    torch.testing.assert_close(standardised(x + cast), standardised(x) + cast)
 
 
 def test_how_colourful_a_picture_is_stays() -> None:
     x = torch.randn(1, 3, 8, 8)
     x[:, 0] *= 5
-    deviations = standardised(x).square().mean((2, 3)).sqrt()[0]
+    deviations = standardised(x).flatten(2).std(2)[0]
     assert float(deviations[0]) == pytest.approx(5 * float(deviations[1]), rel=0.5)
 
 
-def test_a_picture_of_one_colour_is_nothing() -> None:
-    x = torch.ones(1, 3, 4, 4) * 0.7
-    assert standardised(x).abs().max() < 1e-4
+def test_a_picture_of_one_colour_keeps_its_colour_and_no_brightness() -> None:
+    x = torch.tensor([0.7, 0.1, 0.1]).view(1, 3, 1, 1).expand(1, 3, 4, 4)
+    expected = torch.tensor([0.4, -0.2, -0.2]).view(1, 3, 1, 1).expand(1, 3, 4, 4)
+    torch.testing.assert_close(standardised(x), expected, atol=1e-4, rtol=0)
 
 
 def test_of_sixteen_bits_it_is_computed_in_more() -> None:
@@ -62,7 +71,9 @@ def test_a_recogniser_sees_pictures_standardised() -> None:
     recognizer = built()
     recognizer.load_state_dict(plain.state_dict())
     torch.testing.assert_close(recognizer(x), plain(standardised(x)))
-    torch.testing.assert_close(recognizer.outputs(0.3 * x + 1).logits, recognizer(x), atol=1e-4, rtol=1e-4)
+    mean = x.mean((2, 3), keepdim=True)
+    flat = 0.3 * (x - mean) + mean + 1
+    torch.testing.assert_close(recognizer.outputs(flat).logits, recognizer(x), atol=1e-4, rtol=1e-4)
 
 
 def test_a_bundle_keeps_it(tmp_path: Path) -> None:

@@ -8,19 +8,22 @@ _SMALLEST = 0.02
 
 
 def standardised(x: Tensor) -> Tensor:
-    """Take each channel's mean off a picture and divide all channels by one deviation.
+    """Take a picture's mean off it and bring it to a deviation of 1, but leave its cast of colour as it is.
 
-    Per-image standardisation: brightness that is added, contrast, and a cast that is added to a channel change nothing,
-    as far as no value is cut off. One deviation for all channels keeps how colourful a picture is.
+    Per-image standardisation: contrast and brightness of the picture as a whole change nothing, as far as no value is
+    cut off. What its channels' means differ by is no contrast; divided by the deviation with the rest, it would drown a
+    flat picture in one colour, and without it a bird's colour would depend on what it sits on.
 
     Args:
         x: normalised pictures (B, 3, H, W).
 
     Returns:
-        Pictures of the same shape, with means of 0 and a mean square of 1; one of a single colour is 0 throughout.
+        Pictures of the same shape: each channel's differences from its mean, divided by one deviation for all channels,
+        and what its mean differs from the mean of all.
     """
     with torch.autocast(x.device.type, enabled=False):  # a mean of so many squares needs 32 bits
         values = x.float()
-        centred = values - values.mean((2, 3), keepdim=True)
+        means = values.mean((2, 3), keepdim=True)  # (B, 3, 1, 1)
+        centred = values - means
         deviation = centred.square().mean((1, 2, 3), keepdim=True).clamp_min(_SMALLEST**2).sqrt()
-        return centred / deviation
+        return centred / deviation + (means - means.mean(1, keepdim=True))
