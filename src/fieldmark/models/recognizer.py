@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from fieldmark.models.backbones.contract import Backbone
 from fieldmark.models.heads.contract import Head, RowHead
-from fieldmark.models.layers import standardised
+from fieldmark.models.layers import USUAL_DEVIATION, standardised
 from fieldmark.models.part_attention import PartAttention
 from fieldmark.models.parts.contract import PartLearner
 from fieldmark.models.pooling import cell_weights, part_presence, pool_cells
@@ -103,7 +103,10 @@ class Recognizer(nn.Module):
 
     def seen(self, x: Tensor) -> Tensor:
         """Turn normalised pictures (B, 3, H, W) into what the backbone sees of them."""
-        return standardised(x) if self.standardise else x
+        if not self.standardise:
+            return x
+        scale = self.backbone.preprocessing.std
+        return standardised(x, USUAL_DEVIATION * len(scale) / sum(scale))
 
     def parts_evidence(self, x: Tensor) -> PartEvidence:
         """Find the parts of normalised pictures (B, 3, H, W) and weigh what each says."""

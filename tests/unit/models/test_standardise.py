@@ -32,6 +32,21 @@ def test_it_is_that_of_a_loop() -> None:
     torch.testing.assert_close(standardised(x), expected)
 
 
+def test_a_picture_of_the_usual_deviation_keeps_its_contrast() -> None:
+    x = torch.randn(1, 3, 64, 64) * 0.45
+    x -= x.mean((2, 3), keepdim=True)
+    torch.testing.assert_close(standardised(x, 0.45), x, atol=0.02, rtol=0.02)
+    torch.testing.assert_close(standardised(0.1 * x, 0.45), standardised(x, 0.45))
+
+
+def test_weights_see_the_contrast_that_they_were_trained_with() -> None:
+    half = replace(STANDARD.backbone, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+    x = torch.randn(1, 3, 64, 64)
+    deviation = built(replace(STANDARD, backbone=half)).seen(x).std()
+    assert float(deviation) == pytest.approx(0.226 / 0.5, rel=0.02)
+    assert float(built().seen(x).std()) == pytest.approx(1, rel=0.02)
+
+
 def test_contrast_and_brightness_change_nothing() -> None:
     x = torch.randn(2, 3, 8, 8)
     mean = x.mean((2, 3), keepdim=True)

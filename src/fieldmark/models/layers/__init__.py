@@ -7,10 +7,11 @@ from fieldmark.models.layers.conv import doubling_stage, halving_layers
 from fieldmark.models.layers.covariance import covariance, square_root
 from fieldmark.models.layers.dense import dense_layers
 from fieldmark.models.layers.padding import pad_to_multiple
-from fieldmark.models.layers.standardise import standardised
+from fieldmark.models.layers.standardise import USUAL_DEVIATION, standardised
 
 __all__ = [
     "ACTIVATIONS",
+    "USUAL_DEVIATION",
     "AttentionPooling",
     "build_activation",
     "build_chain",
