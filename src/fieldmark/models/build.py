@@ -26,7 +26,7 @@ class ModelSpec:
         dropout: share of part-vector entries zeroed in training, in 0..1.
         part_dropout: share of the parts hidden in training, in 0..1.
         part_attention: let each part look at some of its cells more than at others.
-        standardise: bring each picture to its own mean and deviation before the backbone sees it.
+        standardise: bring each picture to the usual contrast before the backbone sees it.
     """
 
     backbone: BackboneSpec

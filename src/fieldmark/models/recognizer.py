@@ -62,7 +62,7 @@ class Recognizer(nn.Module):
         classes: number N of classes.
         rest: give the head what is no part, too, as a last slot: the features' mean over the background.
         attention: where inside its part each slot looks; ``None`` looks everywhere alike.
-        standardise: bring each picture to its own mean and deviation before the backbone sees it.
+        standardise: bring each picture to the usual contrast before the backbone sees it.
     """
 
     def __init__(

@@ -39,8 +39,8 @@ class TrainConfig:
         rest_penalty: weight of the mean squared evidence of the rest, centred over classes. Of two ways to the same
             logits the loss then takes the one by way of the parts, and the rest says only what they can't.
         part_attention: let each part look at some of its cells more than at others; marks are smaller than parts.
-        standardise: bring each picture to its own mean and deviation before the network sees it, in training and in
-            prediction: contrast and brightness of the picture as a whole then change little.
+        standardise: take off each picture's mean and bring it to the usual contrast before the network sees it, in
+            training and in prediction: contrast and brightness of the picture as a whole then change little.
         initial_head: ``"random"``, or ``"logistic"``: logistic regression on the frozen features, so that the
             first steps do not spoil pretrained features (LP-FT: Kumar et al., ICLR 2022).
         freeze_to_stride: layers up to this stride keep their weights; 0 trains all.
