@@ -204,19 +204,10 @@ def rows_of(found: Mapping[str, Sequence[Mapping[str, Json]]]) -> list[Row]:
         )
     rows.append(share("the mark's part comes first (%)", parts, "first part", at_least=NAMED_GOAL))
     rows += [
-        share(f"the same, the mark is {there} (%)", parts, f"first part {there}") for there in ("there", "missing")
-    ]
-    rows.append(share("the same, by the part that the mark has where it is there (%)", parts, "first part where there"))
-    rows += [
-        share(f"the same, the mark is {there} (%)", parts, f"first part where there {there}")
-        for there in ("there", "missing")
-    ]
-    apart = "the part that is most apart from the other species' pictures is the mark's (%)"
-    rows.append(share(apart, parts, "most apart"))
-    rows.append(share("the same, by the part that the mark has where it is there (%)", parts, "most apart where there"))
-    rows += [
-        share(f"the same, the mark is {there} (%)", parts, f"most apart where there {there}")
-        for there in ("there", "missing")
+        share(f"{said}{where}{which} (%)", parts, f"{name}{at}{of}")
+        for name, said in (("first part", "the first part is"), ("most apart", "the part with the largest contrast is"))
+        for at, where in (("", " the one at the mark's place"), (" where there", " the one that has the mark"))
+        for of, which in (("", ""), (" there", ", the mark is there"), (" missing", ", the mark is missing"))
     ]
     rows.append(share("where the mark is missing, its place is of that part, too (%)", parts, "same part"))
     removed = "removing the first part costs more than as much elsewhere (%)"
