@@ -16,7 +16,7 @@ from scipy import ndimage, stats
 
 from attributions import Attribution, enlarged, one_hot, versus
 from explained_birds import Bird, Individual, Mask, stacked
-from fieldmark.explain import EvidenceReader
+from fieldmark.explain import ClassPictures, EvidenceReader, set_beside
 from fieldmark.explain.removal import removal_effects, removed_mask
 from fieldmark.predict.regions import part_region, pixel_mask
 from fieldmark.synthetic import MARK_PARTS
@@ -29,6 +29,9 @@ IRRELEVANT = 0.05
 
 #: Probability above which a recogniser is sure.
 SURE = 0.9
+
+#: The name of the contrasts with pictures that stand alike, cell by cell, among the methods.
+BESIDE = "set beside"
 
 #: A mark's mask is grown by this share of the side before attribution is summed, as FunnyBirds grows it (2 of 256 px).
 _GROWN = 2 / 256
@@ -58,33 +61,34 @@ def mark_protocols(
     reader: EvidenceReader,
     individuals: Sequence[Individual],
     methods: Mapping[str, Attribution],
-    usual: NDArray[np.float64] | None = None,
+    pictures_of: Callable[[str], ClassPictures] | None = None,
 ) -> Tally:
     """Explain pictures against the species that differs in one mark.
 
     Only pictures that the recogniser decides rightly between the two species, and in which the mark is seen, count.
+    What is told by parts is not counted where there is one part only.
 
     * ``first part``: is the part with the largest contribution the mark's part? That is the one to which
-      most of the mark's pixels, in either picture, belong. Not counted where there is one part only. Also of pictures
-      where the mark is ``there`` and of those where it is ``missing`` by itself, as all that follows.
-    * ``first part where there``: the same, of the part that has the mark's pixels in the picture that shows the mark;
-      ``same part``: whether, where it is missing, its place belongs to that part, too.
-    * ``most apart``, ``most apart where there``: the same two of the part with the largest contrast, its contribution
-      less the mean of the same in training pictures of the other species, as ``field_marks`` has it.
+      most of the mark's pixels, in either picture, belong. Also of pictures where the mark is ``there`` and of those
+      where it is ``missing`` by itself.
+    * ``most apart``: the same of the part with the largest contrast: what is said where it is, less what is said there
+      in training pictures of the other species that stand alike (``explain.set_beside``).
+    * ``same part``: where the mark is missing, does its place belong to the part that has it in the other picture?
     * ``first mark METHOD``: of the marks that are seen, is it the one with the most attribution on its pixels? Also
-      of pictures where it is ``there`` and of those where it is ``missing`` by itself.
+      of pictures where it is ``there`` and of those where it is ``missing`` by itself. ``BESIDE`` is a method, too: the
+      contrasts cell by cell.
     * ``pointing METHOD``: does the maximum of the method's map lie on the mark? (The pointing game: Zhang et al., ECCV
       2016.)
-    * ``removal METHOD``, ``removal part``: does removing the named region lower the log-odds more than removing as much
-      elsewhere? The region is what hangs together with the maximum above half of it, of the method's map or of the
-      first part's. The rest of the picture is no region: where it comes first, that counts as a miss.
+    * ``removal METHOD``, ``removal part``, ``removal most apart``: does removing the named region lower the log-odds more
+      than removing as much elsewhere? The region is what hangs together with the maximum above half of it, of the
+      method's map or of the named part's. The rest of the picture is no region: where it comes first, that counts as a
+      miss.
 
     Args:
         reader: the recogniser.
         individuals: whom to explain.
         methods: name → what says which pixels count.
-        usual: (N, P, N), the mean evidence of the parts in training pictures of each class; ``None`` leaves out what
-            is asked of contrasts.
+        pictures_of: returns a species' training pictures; ``None`` leaves out what is asked of contrasts.
     """
     tally, classes = Tally(), reader.info.classes
     parted = reader.additive and len(reader.names) > 1
@@ -95,40 +99,51 @@ def mark_protocols(
             if mark not in one.visible or read.logits[0, first] <= read.logits[0, second]:
                 continue
             truth = one.masks[mark] | other.masks[mark]
-            regions: dict[str, Mask | None] = {}
             target = versus(len(classes), first, second)
             there = "there" if individual.has(one, mark) else "missing"
-            for name, attribute in methods.items():
-                found = attribute(one.pixels[None], target)[0]
+            attributed = {name: attribute(one.pixels[None], target)[0] for name, attribute in methods.items()}
+            ranked: dict[str, NDArray[np.float64]] = {}
+            if parted:
+                ranked["part"] = read.evidence[0] @ target
+                if pictures_of is not None:
+                    beside = set_beside(reader, one.pixels, read, pictures_of(other.species), (first, second))
+                    ranked["most apart"] = beside.contrasts
+                    attributed[BESIDE] = enlarged(beside.cells[None, None].astype(np.float32), len(truth))[0, 0]
+                if there == "missing":
+                    has = part_of(reader.read(other.pixels[None]).maps[0], other.masks[mark])
+                    tally.add("same part", part_of(read.maps[0], truth) == has)
+            regions = _count_named(tally, read.maps[0], ranked, truth, there)
+            for name, found in attributed.items():
                 tally.add(f"pointing {name}", grown(truth)[np.unravel_index(found.argmax(), found.shape)])
                 for which in (f"first mark {name}", f"first mark {there} {name}"):
                     tally.add(which, first_mark(found, one, {mark: truth}) == mark)
                 regions[name] = part_region(np.maximum(found, 0))
-            if parted:
-                shown = one if there == "there" else other
-                place = part_of(reader.read(shown.pixels[None]).maps[0], shown.masks[mark])
-                apart = None if usual is None else usual[second] @ target
-                spoken = read.evidence[0] @ target
-                leading = int(spoken.argmax())
-                _count_parts(tally, spoken, apart, (part_of(read.maps[0], truth), place), there)
-                is_part = leading < read.maps.shape[1] - 1
-                regions["part"] = pixel_mask(part_region(read.maps[0, leading]), len(truth)) if is_part else None
             for name, lowered in _lowered(reader, one, regions, (first, second)).items():
                 tally.add(f"removal {name}", lowered)
     return tally
 
 
-def _count_parts(
-    tally: Tally, spoken: NDArray[np.float64], usual: NDArray[np.float64] | None, places: tuple[int, int], there: str
-) -> None:
-    """Count whether the leading part (P,) is the mark's: the one at its place, and the one where it is there."""
-    ways = {"first part": spoken} | ({} if usual is None else {"most apart": spoken - usual})
-    for way, values in ways.items():
-        for where, place in zip(("", " where there"), places, strict=True):
-            for which in (f"{way}{where}", f"{way}{where} {there}"):
-                tally.add(which, values.argmax() == place)
-    if there == "missing":
-        tally.add("same part", places[0] == places[1])
+def _count_named(
+    tally: Tally, maps: NDArray[np.float32], ranked: Mapping[str, NDArray[np.float64]], truth: Mask, there: str
+) -> dict[str, Mask | None]:
+    """Count whether the part that each ranking (P,) puts first is the mark's; return its region, ``None`` for the rest.
+
+    Args:
+        tally: where it is counted.
+        maps: (K + 1, h, w), the picture's.
+        ranked: name of the ranking → what it ranks the parts by.
+        truth: (R, R), where the mark is, in either picture.
+        there: whether the mark is ``there`` or ``missing``.
+    """
+    place, regions = part_of(maps, truth), {}
+    for name, values in ranked.items():
+        leading = int(values.argmax())
+        counted = "first part" if name == "part" else name
+        for which in (counted, f"{counted} {there}"):
+            tally.add(which, leading == place)
+        is_part = leading < len(maps) - 1
+        regions[name] = pixel_mask(part_region(maps[leading]), len(truth)) if is_part else None
+    return regions
 
 
 def first_mark(attributed: NDArray[np.float32], bird: Bird, instead: Mapping[str, Mask]) -> str:

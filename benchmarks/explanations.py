@@ -13,21 +13,20 @@ empty.
 """
 
 import argparse
+import functools
 import hashlib
 import json
 import shutil
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
 
 from attributions import METHODS, Attribution
 from experiment import deviation
 from explained_birds import Individual, draw_individuals
 from explanation_protocols import (
+    BESIDE,
     Tally,
     accuracy,
     mark_protocols,
@@ -35,14 +34,13 @@ from explanation_protocols import (
     part_protocols,
     scores,
 )
-from fieldmark.explain import EvidenceReader, collect_evidence
-from fieldmark.explain.guide.evidence import class_means
+from fieldmark.errors import DataError
+from fieldmark.explain import ClassPictures, EvidenceReader, class_pictures, load_images
 from fieldmark.models.bundle import load_bundle
 from fieldmark.synthetic import generate_birds
 from fieldmark.training.config import TrainConfig
 from fieldmark.training.train import train
 from line_observer import LineObserver
-from marks_and_attributes import labelled
 from record import QUICK_RUNS, ROOT, RUNS, Json, Row, RunStore, chosen_options, write_results
 
 #: All that decides the figures but the seed: the birds, how many individuals of each genus are explained, how every arm
@@ -148,16 +146,25 @@ class Bench:
         protocols: dict[str, Json] = {}
         if len(reader.names) > 1:
             methods = {name: made for name in METHODS if (made := build(name, recognizer, info)) is not None}
-            tallies.append(mark_protocols(reader, individuals, methods, self.usual(run, reader)))
+            tallies.append(mark_protocols(reader, individuals, methods, self.training_pictures(run, reader)))
             print(f"{run.name}: marks and occlusion done", flush=True)
             for name, method in methods.items():
                 protocols[name] = scores(part_protocols(reader, individuals, method))
                 print(f"{run.name}: protocols of {name} done", flush=True)
         return {"parts": len(reader.names), "means": together(tallies), "counts": counts(tallies), **protocols}
 
-    def usual(self, run: Path, reader: EvidenceReader) -> npt.NDArray[np.float64]:
-        """Return the parts' mean evidence (N, P, N) in training pictures of each class."""
-        return class_means(labelled(collect_evidence(run, "train", self.folder / "cache", reader=reader)))
+    def training_pictures(self, run: Path, reader: EvidenceReader) -> Callable[[str], ClassPictures]:
+        """Return what gives the training pictures of a species; each is read once."""
+        images = load_images(run, reader, self.folder / "cache")
+
+        @functools.cache
+        def of(species: str) -> ClassPictures:
+            found = class_pictures(reader, images, species)
+            if found is None:
+                raise DataError(f"No training picture shows a {species}.", "Draw some.")
+            return found
+
+        return of
 
     def individuals(self, reader: EvidenceReader) -> list[Individual]:
         """Return the individuals to explain, drawn once."""
@@ -204,29 +211,26 @@ def rows_of(found: Mapping[str, Sequence[Mapping[str, Json]]]) -> list[Row]:
         )
     rows.append(share("the mark's part comes first (%)", parts, "first part", at_least=NAMED_GOAL))
     rows += [
-        share(f"{said}{where}{which} (%)", parts, f"{name}{at}{of}")
-        for name, said in (("first part", "the first part is"), ("most apart", "the part with the largest contrast is"))
-        for at, where in (("", " the one at the mark's place"), (" where there", " the one that has the mark"))
-        for of, which in (("", ""), (" there", ", the mark is there"), (" missing", ", the mark is missing"))
+        share(f"the same, the mark is {there} (%)", parts, f"first part {there}") for there in ("there", "missing")
     ]
-    rows.append(share("where the mark is missing, its place is of that part, too (%)", parts, "same part"))
-    removed = "removing the first part costs more than as much elsewhere (%)"
-    rows.append(share(removed, parts, "removal part", at_least=REMOVAL_GOAL))
-    for name in METHODS:
-        named = NAMED_GOAL if name == "evidence" else None
+    rows.append(share("the mark's part has the largest contrast (%)", parts, "most apart", at_least=NAMED_GOAL))
+    rows += [
+        share(f"largest contrast, the mark is {there} (%)", parts, f"most apart {there}") for there in ("there", "missing")
+    ]
+    rows.append(share("where the mark is missing, its place is of the part that has it (%)", parts, "same part"))
+    for name, said in (("part", "first part"), ("most apart", "part with the largest contrast")):
+        metric = f"removing the {said} costs more than as much elsewhere (%)"
+        rows.append(share(metric, parts, f"removal {name}", at_least=REMOVAL_GOAL))
+    for name in (*METHODS, BESIDE):
+        named = NAMED_GOAL if name in ("evidence", BESIDE) else None
         rows.append(share(f"{name}: the mark is ranked first of all (%)", parts, f"first mark {name}", at_least=named))
         rows += [
             share(f"{name}: the same, the mark is {there} (%)", parts, f"first mark {there} {name}")
             for there in ("there", "missing")
         ]
         rows.append(share(f"{name}: the maximum lies on the mark (%)", parts, f"pointing {name}"))
-        rows.append(
-            share(
-                f"{name}: removing the named region costs more than as much elsewhere (%)",
-                parts,
-                f"removal {name}",
-            )
-        )
+        removed = f"{name}: removing the named region costs more than as much elsewhere (%)"
+        rows.append(share(removed, parts, f"removal {name}"))
     for name in METHODS:
         rows += protocol_rows(name, [run.get(name, {}) for run in parts])
     rows.append(share("parts: sure of a wrong class when a mark is hidden (%)", parts, "unsafe", at_most=SAFETY_GOAL))

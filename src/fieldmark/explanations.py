@@ -13,9 +13,6 @@ _FORMAT = RecordFormat(1, "The explanation", "Explain the picture again: fieldma
 #: How many parts are outlined, shown and given examples, where nothing else is asked for.
 TOP = 7
 
-#: A part that is less surely there than this, in 0..1, is said to be hardly seen.
-HARDLY_SEEN = 0.3
-
 #: Parts that a sentence names; the rest are counted.
 _NAMED = 3
 
@@ -58,8 +55,9 @@ class PartMark:
         difference: its contribution to the log-odds of A against B: ``evidence - rival_evidence``.
         removal: what taking it out of the picture did; ``None`` where that was not tried.
         examples: the nearest training pictures of B, the nearest first.
-        contrast: its difference less the mean of the same in training pictures of B: by how much the part sets this
-            picture apart from them, also by being missing; ``None`` where no such pictures were looked at.
+        contrast: what is said where the part is, for A and against B, less the mean of what training pictures of B that
+            stand alike say at the same place: by how much this place sets the picture apart from them, also by what it
+            lacks; ``None`` where no such pictures were looked at.
     """
 
     part: str
@@ -98,6 +96,9 @@ class Explanation:
         picture: the picture with the first marks outlined and numbered, as a data address; may be empty.
         cells: the picture in grey, coloured where the evidence comes from (green for A, orange for B, the stronger the
             more), as a data address; empty where that isn't known cell by cell.
+        beside: the same of what sets the picture apart from training pictures of B that stand alike; empty where no such
+            pictures were looked at.
+        alike: some of those pictures, mirrored where they had to be, the most alike first.
         notes: what to bear in mind, such as that no examples could be looked for.
     """
 
@@ -116,11 +117,14 @@ class Explanation:
     examples: tuple[SimilarPicture, ...] = ()
     picture: str = field(default="", repr=False)
     cells: str = field(default="", repr=False)
+    beside: str = field(default="", repr=False)
+    alike: tuple[SimilarPicture, ...] = ()
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_picture_address(self.picture)
         check_picture_address(self.cells)
+        check_picture_address(self.beside)
 
     @property
     def unexplained(self) -> float:
@@ -130,7 +134,8 @@ class Explanation:
     def without_pictures(self) -> "Explanation":
         """Return the figures and words alone."""
         marks = tuple(replace(mark, examples=_bare(mark.examples)) for mark in self.marks)
-        return replace(self, picture="", cells="", marks=marks, examples=_bare(self.examples))
+        bare = {"examples": _bare(self.examples), "alike": _bare(self.alike)}
+        return replace(self, picture="", cells="", beside="", marks=marks, **bare)
 
     def to_json(self) -> str:
         """Return the explanation as JSON with sorted keys; ``from_json`` gives it back.
@@ -195,14 +200,13 @@ def in_words(explanation: Explanation) -> str:
 def beside_rival(explanation: Explanation) -> str:
     """Say which part sets the picture apart from those of B; nothing where that isn't known, or none does.
 
-    What speaks for A need not be that: a mark that B has and A lacks is seen in no part of the picture.
+    What speaks for A need not be that: a mark that B has and A lacks is seen nowhere in the picture.
     """
     known = [(mark.contrast, mark) for mark in explanation.marks if mark.contrast is not None and mark.contrast > 0]
     if not known:
         return ""
     contrast, mark = max(known, key=lambda entry: entry[0])
-    missing = ", hardly seen here" if mark.presence < HARDLY_SEEN else ""
-    return f"Beside pictures of {explanation.rival}, {named(mark.part)} differs most ({signed(contrast)}{missing})."
+    return f"Beside pictures of {explanation.rival} in the same pose, {named(mark.part)} differs most ({signed(contrast)})."
 
 
 def _would_be(explanation: Explanation, begin: str, after: str) -> str:

@@ -132,11 +132,9 @@ def test_words_of_what_sets_it_apart() -> None:
     assert beside_rival(explanation()) == ""  # no picture of the other class was looked at
     marks = (replace(mark("crown", 3.1), contrast=0.4), replace(mark("bill", 0.0), presence=0.1, contrast=2.5))
     found = replace(explanation(), marks=marks)
-    assert beside_rival(found) == (
-        "Beside pictures of Plain Thornfinch, the bill differs most (+2.5, hardly seen here)."
-    )
+    assert beside_rival(found) == "Beside pictures of Plain Thornfinch in the same pose, the bill differs most (+2.5)."
     there = replace(found, marks=(marks[0], replace(marks[1], contrast=0.1)))
-    assert beside_rival(there) == "Beside pictures of Plain Thornfinch, the crown differs most (+0.40)."
+    assert beside_rival(there) == "Beside pictures of Plain Thornfinch in the same pose, the crown differs most (+0.40)."
     assert beside_rival(replace(found, marks=(replace(marks[0], contrast=-1.0),))) == ""
 
 

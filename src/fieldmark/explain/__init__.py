@@ -1,5 +1,6 @@
 """Explanations: which parts of a picture decided, and why one class and not another."""
 
+from fieldmark.explain.beside import Beside, set_beside
 from fieldmark.explain.evidence import (
     EvidenceReader,
     EvidenceTable,
@@ -8,12 +9,16 @@ from fieldmark.explain.evidence import (
     load_images,
     load_reader,
 )
-from fieldmark.explain.explain import explain_picture, field_marks, with_examples
+from fieldmark.explain.examples import ClassPictures, class_pictures
+from fieldmark.explain.explain import explain_picture, field_marks
 from fieldmark.explain.figure import draw_explanation
 
 __all__ = [
+    "Beside",
+    "ClassPictures",
     "EvidenceReader",
     "EvidenceTable",
+    "class_pictures",
     "collect_evidence",
     "draw_explanation",
     "evidence_of_rows",
@@ -21,5 +26,5 @@ __all__ = [
     "field_marks",
     "load_images",
     "load_reader",
-    "with_examples",
+    "set_beside",
 ]

@@ -54,6 +54,7 @@ class EvidenceTable:
         windows: (n, 4) float32, left, top, width, height of each picture in px of the square.
         sizes: (n, 2) int32, width and height of the original pictures in px.
         side: pixels per side of the square.
+        maps: (n, K + 1, h, w) float16, the parts' maps with the background's last; ``None`` where they weren't kept.
     """
 
     names: tuple[str, ...]
@@ -72,6 +73,7 @@ class EvidenceTable:
     windows: NDArray[np.float32]
     sizes: NDArray[np.int32]
     side: int
+    maps: NDArray[np.float16] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -240,25 +242,34 @@ def collect_evidence(
 
 
 def evidence_of_rows(
-    reader: EvidenceReader, images: CachedImages, rows: NDArray[np.int64], *, progress: Progress | None = None
+    reader: EvidenceReader,
+    images: CachedImages,
+    rows: NDArray[np.int64],
+    *,
+    keep_maps: bool = False,
+    progress: Progress | None = None,
 ) -> EvidenceTable:
     """Read the evidence of some rows of decoded pictures.
 
-    Memory grows with rows × slots × (classes + channels); maps are let go after each chunk.
+    Memory grows with rows × slots × (classes + channels), and with rows × (parts + 1) × cells where maps are kept.
 
     Args:
         reader: the recogniser.
         images: pictures at its resolution.
         rows: places in ``images.table``, one or more.
+        keep_maps: keep the parts' maps, too.
         progress: told how many rows are done.
     """
     chunks: list[tuple[NDArray[np.float32], ...]] = []
+    maps: list[NDArray[np.float16]] = []
     called: list[int] = []
     for start in range(0, len(rows), _CHUNK):
         places = rows[start : start + _CHUNK]
         read = reader.read(np.asarray(images.pixels[places]))
         chunks.append((read.evidence, read.presence, read.vectors, *_places_of(read)))
         called.extend(read.logits.argmax(1).tolist())
+        if keep_maps:
+            maps.append(read.maps.astype(np.float16))
         if progress is not None:
             progress(start + len(places), len(rows))
     evidence, presence, vectors, boxes, centres = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
@@ -281,6 +292,7 @@ def evidence_of_rows(
         windows=images.windows[rows],
         sizes=images.sizes[rows],
         side=reader.info.preprocessing.resolution,
+        maps=np.concatenate(maps) if keep_maps else None,
     )
 
 

@@ -1,6 +1,6 @@
 """Why a picture is called one class and not another: read the parts, compare, verify, and find examples."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 import fieldmark
 from fieldmark.data.thumbnails import data_address
 from fieldmark.errors import ConfigError, DataError, unknown_name
+from fieldmark.explain.beside import set_beside
 from fieldmark.explain.drawing import DRAWN, outlined, tinted
-from fieldmark.explain.evidence import EvidenceReader, EvidenceTable, load_reader
-from fieldmark.explain.examples import nearest_examples, read_class
+from fieldmark.explain.evidence import EvidenceReader, load_reader
+from fieldmark.explain.examples import ClassPictures, alike_examples, nearest_examples, read_class
 from fieldmark.explain.marks import ReadPicture, find_marks, read_picture, verify_marks
 from fieldmark.explain.removal import DEFAULT_FILL, Mask, painter
 from fieldmark.explanations import TOP, Explanation, PartMark
@@ -61,11 +62,11 @@ def field_marks(
     if cache is None:
         return explanation
     try:
-        table = read_class(Path(run), reader, explanation.rival, cache, progress=progress)
+        others = read_class(Path(run), reader, explanation.rival, cache, progress=progress)
     except DataError as error:
         note = f"No training pictures of {explanation.rival} are shown: {error.message}"
         return replace(explanation, notes=(*explanation.notes, note))
-    return with_examples(explanation, picture.evidence.vectors[0], table, top=top)
+    return _compared(reader, image, picture, explanation, others, top=top)
 
 
 def explain_picture(
@@ -76,44 +77,48 @@ def explain_picture(
     verify: bool = True,
     fill: str = DEFAULT_FILL,
     top: int = TOP,
+    pictures_of: Callable[[str], ClassPictures | None] = lambda _label: None,
 ) -> Explanation:
-    """Explain one picture with a recogniser that is already loaded; without training examples.
-
-    The arguments and errors are those of ``field_marks``.
-    """
-    return _explain(reader, image, read_picture(reader, image), versus, verify=verify, fill=fill, top=top)
-
-
-def with_examples(
-    explanation: Explanation, vectors: NDArray[np.float32], table: EvidenceTable, *, top: int = TOP
-) -> Explanation:
-    """Give an explanation the rows of B whose parts look most like the picture's, and what sets it apart from B's.
+    """Explain one picture with a recogniser that is already loaded.
 
     Args:
-        explanation: of a picture.
-        vectors: (P, C), the vectors of the picture's parts.
-        table: the evidence of pictures of B.
-        top: how many parts get examples.
+        reader: the recogniser.
+        image, versus, verify, fill, top: those of ``field_marks``, as the errors are.
+        pictures_of: returns the training pictures of a class, to find examples of B among; ``None`` goes without.
     """
+    picture = read_picture(reader, image)
+    explanation = _explain(reader, image, picture, versus, verify=verify, fill=fill, top=top)
+    others = pictures_of(explanation.rival)
+    return explanation if others is None else _compared(reader, image, picture, explanation, others, top=top)
+
+
+def _compared(
+    reader: EvidenceReader,
+    image: ImageSource,
+    picture: ReadPicture,
+    explanation: Explanation,
+    others: ClassPictures,
+    *,
+    top: int,
+) -> Explanation:
+    """Give an explanation the pictures of B whose parts look and lie most as here, and what sets it apart from them."""
+    table, vectors = others.table, picture.evidence.vectors[0]
     if not explanation.exact:
         return replace(explanation, examples=nearest_examples(table, vectors, [0], EXAMPLES)[0])
-    slots = [table.names.index(mark.part) for mark in explanation.marks[:top]]
-    found = nearest_examples(table, vectors, slots, EXAMPLES)
+    found = nearest_examples(table, vectors, [table.names.index(mark.part) for mark in explanation.marks[:top]], EXAMPLES)
     nearest = {table.names[slot]: rows for slot, rows in found.items()}
-    usual = _usual_differences(explanation, table)
+    classes = table.classes.index(explanation.label), table.classes.index(explanation.rival)
+    beside = set_beside(reader, picture.fitted.pixels, picture.evidence, others, classes)
+    contrasts = dict(zip(table.names, beside.contrasts.tolist(), strict=True))
     marks = tuple(
-        replace(mark, examples=nearest.get(mark.part, ()), contrast=mark.difference - usual[mark.part])
-        for mark in explanation.marks
+        replace(mark, examples=nearest.get(mark.part, ()), contrast=contrasts[mark.part]) for mark in explanation.marks
     )
-    return replace(explanation, marks=marks)
-
-
-def _usual_differences(explanation: Explanation, table: EvidenceTable) -> dict[str, float]:
-    """Return what each part gives A against B in pictures of B on average, by its name."""
-    first, second = (table.classes.index(name) for name in (explanation.label, explanation.rival))
-    evidence = table.evidence.astype(np.float64)
-    means = (evidence[:, :, first] - evidence[:, :, second]).mean(0)  # (P,)
-    return {name: float(mean) for name, mean in zip(table.names, means, strict=True)}
+    return replace(
+        explanation,
+        marks=marks,
+        beside=_tinted(image, picture, beside.cells),
+        alike=alike_examples(table, beside.poses[:EXAMPLES]),
+    )
 
 
 def _explain(
@@ -187,7 +192,10 @@ def _cells(reader: EvidenceReader, image: ImageSource, picture: ReadPicture, cla
     direction = np.zeros(len(reader.info.classes), np.float32)
     direction[list(classes)] = 1, -1
     found = reader.cell_evidence(picture.fitted.pixels[None], direction)
-    if found is None:
-        return ""
+    return "" if found is None else _tinted(image, picture, found[0].sum(0))
+
+
+def _tinted(image: ImageSource, picture: ReadPicture, cells: NDArray[np.floating]) -> str:
+    """Return the picture coloured by figures (h, w) of the square's cells, as a data address."""
     left, top, width, height = (length / picture.fitted.pixels.shape[0] for length in picture.fitted.window)
-    return data_address(tinted(open_picture(image, at_least=DRAWN), found[0].sum(0), (left, top, width, height)))
+    return data_address(tinted(open_picture(image, at_least=DRAWN), cells, (left, top, width, height)))

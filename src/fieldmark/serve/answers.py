@@ -236,7 +236,8 @@ class ExampleAnswer:
 class MarkAnswer:
     """What one part says for A and for B, in log-odds; ``difference`` is A less B.
 
-    ``contrast`` is the difference less the mean of the same in training pictures of B; null where there are none.
+    ``contrast`` is what is said where the part is, less what training pictures of B that stand alike say there; null
+    where there are none.
     """
 
     part: str

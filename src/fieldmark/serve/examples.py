@@ -5,12 +5,10 @@ import threading
 from collections import OrderedDict
 from pathlib import Path
 
-import numpy as np
-import polars as pl
-
 from fieldmark.data.cache import CachedImages
 from fieldmark.errors import FieldmarkError
-from fieldmark.explain.evidence import EvidenceReader, EvidenceTable, evidence_of_rows, load_images
+from fieldmark.explain.evidence import EvidenceReader, load_images
+from fieldmark.explain.examples import ClassPictures, class_pictures
 
 _LOG = logging.getLogger("fieldmark.serve")
 
@@ -32,7 +30,7 @@ class ExampleShelf:
 
     def __init__(self, run: Path, reader: EvidenceReader, cache: Path) -> None:
         self._reader = reader
-        self._tables: OrderedDict[str, EvidenceTable | None] = OrderedDict()
+        self._classes: OrderedDict[str, ClassPictures | None] = OrderedDict()
         self._images: CachedImages | None = None
         self._thread = threading.Thread(target=self._open, args=(run, cache), name="fieldmark-examples", daemon=True)
         self._thread.start()
@@ -42,25 +40,16 @@ class ExampleShelf:
         self._thread.join(timeout)
         return self._images is not None
 
-    def of(self, label: str) -> EvidenceTable | None:
-        """Return the evidence of a class's training pictures; ``None`` where there are none, or not yet."""
+    def of(self, label: str) -> ClassPictures | None:
+        """Return a class's training pictures with their evidence; ``None`` where there are none, or not yet."""
         if self._images is None:
             return None
-        if label not in self._tables:
-            self._tables[label] = self._read(self._images, label)
-            if len(self._tables) > _MOST_CLASSES:
-                self._tables.popitem(last=False)
-        self._tables.move_to_end(label)
-        return self._tables[label]
-
-    def _read(self, images: CachedImages, label: str) -> EvidenceTable | None:
-        wanted = ((pl.col("split") == "train") & (pl.col("label") == label)).fill_null(False)
-        rows = np.flatnonzero(images.table.frame.select(wanted).to_series().to_numpy())
-        if not len(rows):
-            return None
-        if len(rows) > _MOST_SEARCHED:
-            rows = rows[np.linspace(0, len(rows) - 1, _MOST_SEARCHED).round().astype(np.int64)]
-        return evidence_of_rows(self._reader, images, rows)
+        if label not in self._classes:
+            self._classes[label] = class_pictures(self._reader, self._images, label, most=_MOST_SEARCHED)
+            if len(self._classes) > _MOST_CLASSES:
+                self._classes.popitem(last=False)
+        self._classes.move_to_end(label)
+        return self._classes[label]
 
     def _open(self, run: Path, cache: Path) -> None:
         try:

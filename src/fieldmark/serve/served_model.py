@@ -11,7 +11,8 @@ import numpy as np
 
 from fieldmark.data.images import FittedImage
 from fieldmark.explain.evidence import EvidenceReader, reader_around
-from fieldmark.explain.explain import explain_picture, with_examples
+from fieldmark.explain.examples import ClassPictures
+from fieldmark.explain.explain import explain_picture
 from fieldmark.explanations import Explanation
 from fieldmark.models.bundle import BundleInfo, find_bundle
 from fieldmark.predict.contract import NetworkOutputs, Predictor
@@ -42,10 +43,9 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class ExplainJob:
-    """A picture to explain: the bytes of its file, in the network's square, and the class to compare with."""
+    """A picture to explain: the bytes of its file, and the class to compare with."""
 
     data: bytes
-    fitted: FittedImage
     versus: str | None
     verify: bool
 
@@ -153,11 +153,12 @@ class ServedModel:
         return [self._explain_one(job) for job in jobs]
 
     def _explain_one(self, job: ExplainJob) -> Explanation:
-        explanation = explain_picture(self._reader, job.data, job.versus, verify=job.verify)
-        table = None if self._shelf is None else self._shelf.of(explanation.rival)
-        if table is None:
-            return explanation
-        return with_examples(explanation, self._reader.read(job.fitted.pixels[None]).vectors[0], table)
+        return explain_picture(
+            self._reader, job.data, job.versus, verify=job.verify, pictures_of=self._training_pictures
+        )
+
+    def _training_pictures(self, label: str) -> ClassPictures | None:
+        return None if self._shelf is None else self._shelf.of(label)
 
 
 def load_served_model(

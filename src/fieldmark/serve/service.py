@@ -137,7 +137,7 @@ class RecognitionService:
                     raise BadPicture(
                         f"The picture can't be explained: {decoded.error}.", "Send one that can be opened."
                     )
-                job = ExplainJob(upload.data, decoded.fitted, versus, verify)
+                job = ExplainJob(upload.data, versus, verify)
                 try:
                     found = await asyncio.wrap_future(served.explain(job))
                 except BrokenImageError as error:

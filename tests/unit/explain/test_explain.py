@@ -9,7 +9,7 @@ import fieldmark
 from fieldmark.data.table import Table
 from fieldmark.data.thumbnails import from_data_address
 from fieldmark.errors import BrokenImageError, ConfigError, DataError
-from fieldmark.explain import EvidenceReader, collect_evidence, explain_picture, field_marks
+from fieldmark.explain import EvidenceReader, explain_picture, field_marks
 from fieldmark.explain.explain import EXAMPLES
 from fieldmark.explanations import Explanation
 from fieldmark.models.recognizer import REST, Recognizer
@@ -173,19 +173,6 @@ def test_the_picture_itself_is_its_own_nearest_example(quadrant_run: Path, tmp_p
     for mark in found.marks:
         assert mark.examples[0].id == row["id"]
         assert mark.examples[0].similarity == pytest.approx(1, abs=1e-5)
-
-
-def test_contrasts_are_with_the_mean_of_the_rival_s_training_pictures(quadrant_run: Path, tmp_path: Path) -> None:
-    found = field_marks(quadrant_run, noise(), cache=tmp_path / "cache")
-    table = collect_evidence(quadrant_run, "train", tmp_path / "cache")
-    first, second = (table.classes.index(name) for name in (found.label, found.rival))
-    rows = [place for place, label in enumerate(table.labels) if label == found.rival]
-    for mark in found.marks:
-        slot = table.names.index(mark.part)
-        usual = [float(table.evidence[row, slot, first]) - float(table.evidence[row, slot, second]) for row in rows]
-        assert mark.contrast == pytest.approx(mark.difference - sum(usual) / len(usual), abs=1e-6)
-    without = field_marks(quadrant_run, noise())
-    assert all(mark.contrast is None for mark in without.marks)
 
 
 def test_a_run_without_its_table_explains_without_examples(tiny_run: Path, tmp_path: Path) -> None:

@@ -7,9 +7,6 @@ import { joined, signed, words } from "./words.js";
 /** Marks that are shown at once. */
 const SHOWN = 5;
 
-/** A part that is less surely there is said to be hardly seen. */
-const HARDLY_SEEN = 0.3;
-
 export function showWhy(place, { answer, explanation, known, stage, compare }) {
   const chosen = words();
   if (!known || known.classes.length < 2) return place.replaceChildren();
@@ -40,8 +37,8 @@ function sentence({ label, rival, marks: all, flip, exact }) {
 function apart({ rival, marks: all }) {
   const most = all.filter((mark) => mark.contrast > 0).sort((one, other) => other.contrast - one.contrast)[0];
   if (!most) return [];
-  const chosen = words(), missing = most.presence < HARDLY_SEEN;
-  return [make("p", { class: "note" }, chosen.apart(chosen.the(most.part), rival, signed(most.contrast), missing))];
+  const chosen = words();
+  return [make("p", { class: "note" }, chosen.apart(chosen.the(most.part), rival, signed(most.contrast)))];
 }
 
 function marks({ marks: all, label, rival, exact }, answer, stage) {

@@ -1,0 +1,96 @@
+"""Which pictures of another class stand as a picture does, by where their parts are; and what they say at its places.
+
+In shapes, K parts and the background make K + 1 maps of h × w cells.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: How far a picture is moved to stand as another does, in shares of its side.
+_REACH = 1 / 8
+
+#: Times as many pictures as are asked for that are moved about.
+_TRIED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """How one of many pictures has to be taken to stand as another.
+
+    Attributes:
+        row: its place among the many.
+        mirrored: whether it is to be mirrored first, left to right.
+        down: by how many cells it is then to be moved down.
+        across: and to the right.
+        distance: how far its parts then lie from the other's: the total variation of the shares of a cell, in the mean
+            over the cells; 0 (the same) to 1.
+    """
+
+    row: int
+    mirrored: bool
+    down: int
+    across: int
+    distance: float
+
+    def moved(self, cells: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Move figures (h, w) of the picture, mirrored already, to the cells of the other; their sum stays.
+
+        What would leave the picture is gathered in the cells at its edge.
+        """
+        height, width = cells.shape
+        rows = np.clip(np.arange(height) + self.down, 0, height - 1)
+        columns = np.clip(np.arange(width) + self.across, 0, width - 1)
+        found = np.zeros((height, width))
+        np.add.at(found, (rows[:, None], columns[None, :]), cells)
+        return found
+
+
+def nearest_poses(maps: NDArray[np.floating], others: NDArray[np.floating], count: int) -> tuple[Pose, ...]:
+    """Find the pictures whose parts lie most as one picture's do, mirrored and moved by up to an eighth of the side.
+
+    Pictures are moved that are among the nearest as they are, or mirrored: ``_TRIED`` times as many as asked for.
+
+    Args:
+        maps: (K + 1, h, w), the picture's shares; every cell's add up to 1.
+        others: (n, K + 1, h, w), those of the pictures to search. Mirrored, a picture's maps are taken to be mirrored.
+        count: how many to return, at least 1.
+
+    Returns:
+        Each picture at most once, in its best position, the nearest first; fewer than ``count`` where n is smaller.
+    """
+    unmoved = np.stack([_distances(maps, others, mirrored, 0, 0) for mirrored in (False, True)])
+    tried = np.argsort(unmoved.min(0), kind="stable")[: _TRIED * count]
+    height, width = maps.shape[1:]
+    positions = list(product((False, True), _steps(height), _steps(width)))
+    distances = np.stack([_distances(maps, others[tried], *position) for position in positions])  # (positions, tried)
+    best, nearest = distances.argmin(0), distances.min(0)
+    order = np.argsort(nearest, kind="stable")[:count]
+    return tuple(Pose(int(tried[place]), *positions[best[place]], float(nearest[place])) for place in order)
+
+
+def _steps(side: int) -> Sequence[int]:
+    """Return the moves to try along a side of so many cells, the smallest first: of equal ones, the first is taken."""
+    reach = round(_REACH * side)
+    return sorted(range(-reach, reach + 1), key=abs)
+
+
+def _distances(
+    maps: NDArray[np.floating], others: NDArray[np.floating], mirrored: bool, down: int, across: int
+) -> NDArray[np.float64]:
+    """Return the distance (n,) of every picture in one position; what comes into sight is background."""
+    turned = others[..., ::-1] if mirrored else others
+    height, width = maps.shape[1:]
+    into = _slices(height, down), _slices(width, across)
+    out_of = _slices(height, -down), _slices(width, -across)
+    uncovered = 2 * (1 - maps[-1].astype(np.float64))  # Σ|share - background|, where all is background
+    apart = uncovered.sum() - uncovered[into].sum()
+    seen = np.abs(turned[(..., *out_of)] - maps[(slice(None), *into)]).sum((1, 2, 3), dtype=np.float64)
+    return np.asarray((seen + apart) / (2 * height * width))
+
+
+def _slices(side: int, step: int) -> slice:
+    return slice(max(step, 0), side + min(step, 0))

@@ -1,0 +1,138 @@
+"""A picture set beside pictures of another class, with recognisers whose sums are known."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fieldmark.data.thumbnails import from_data_address
+from fieldmark.explain import ClassPictures, class_pictures, field_marks, load_images, load_reader, set_beside
+from fieldmark.explain.beside import ALIKE, evidence_by_cell
+from fieldmark.explain.evidence import EvidenceReader, reader_around
+from fieldmark.explain.poses import nearest_poses
+from fieldmark.models.recognizer import REST
+from fieldmark.predict import load_predictor
+from part_stand_ins import CLASSES, QUADRANTS, SIDE, colour_reader
+
+
+def of_class(run: Path, cache: Path, label: str) -> tuple[EvidenceReader, ClassPictures]:
+    reader = load_reader(run)
+    found = class_pictures(reader, load_images(run, reader, cache), label)
+    assert found is not None
+    return reader, found
+
+
+def noise(seed: int = 5) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+
+
+def test_the_cells_add_up_to_what_sets_the_evidence_apart(quadrant_run: Path, tmp_path: Path) -> None:
+    reader, others = of_class(quadrant_run, tmp_path, CLASSES[1])
+    read = reader.read(noise()[None])
+    found = set_beside(reader, noise(), read, others, (0, 1))
+    said = others.table.evidence.astype(np.float64).sum(1)[[pose.row for pose in found.poses]]
+    own = read.evidence[0].astype(np.float64).sum(0)
+    # the stand-in's parts don't depend on the picture, so nothing is mirrored or moved
+    assert all(pose == type(pose)(pose.row, False, 0, 0, 0.0) for pose in found.poses)
+    assert found.cells.sum() == pytest.approx(own[0] - own[1] - (said[:, 0] - said[:, 1]).mean(), abs=1e-4)
+    assert found.contrasts.sum() == pytest.approx(found.cells.sum(), abs=1e-4)  # the rest of the picture is a slot
+    assert found.contrasts.shape == (len(QUADRANTS) + 1,)
+
+
+def test_a_picture_of_b_beside_itself_differs_nowhere(quadrant_run: Path, tmp_path: Path) -> None:
+    reader, others = of_class(quadrant_run, tmp_path, CLASSES[1])
+    own = others.pixels([0])
+    found = set_beside(reader, own[0], reader.read(own), others, (0, 1), count=1)
+    assert found.poses[0].row == 0
+    assert np.allclose(found.cells, 0, atol=1e-4)
+    assert np.allclose(found.contrasts, 0, atol=1e-4)
+
+
+def test_what_a_picture_lacks_is_seen_at_its_place(tmp_path: Path) -> None:
+    """B is told by red in the top left alone; a picture of A is grey there, and no quadrant of it says anything."""
+    weight = torch.zeros(4, 3, 3)
+    weight[0, 1, 0] = 5.0
+    reader = colour_reader(weight)
+    lacking = np.zeros((SIDE, SIDE, 3), np.uint8)
+    having = lacking.copy()
+    having[: SIDE // 2, : SIDE // 2, 0] = 255
+    read = reader.read(lacking[None])
+    table = SimplePictures(np.stack([having, having]), reader)
+    found = set_beside(reader, lacking, read, table, (0, 1))
+    spoken = read.evidence[0] @ [1, -1, 0]
+    assert np.ptp(spoken[1:]) == pytest.approx(0, abs=1e-6)
+    assert found.contrasts.argmax() == 0
+    assert found.contrasts[0] == pytest.approx(5.0, abs=1e-4)
+    assert found.contrasts[1:] == pytest.approx([0, 0, 0], abs=1e-4)
+    half = found.cells.shape[0] // 2
+    assert found.cells[:half, :half].sum() == pytest.approx(found.cells.sum(), abs=1e-4)
+
+
+class SimplePictures(ClassPictures):
+    """Pictures in memory."""
+
+    def __init__(self, pixels: np.ndarray, reader: EvidenceReader) -> None:
+        object.__setattr__(self, "maps", reader.read(pixels).maps)
+        object.__setattr__(self, "held", pixels)
+
+    def pixels(self, places: list[int]) -> np.ndarray:
+        return self.held[places].copy()
+
+
+def test_mirrored_pictures_are_read_mirrored(tmp_path: Path) -> None:
+    weight = torch.zeros(4, 3, 3)
+    weight[:, 1, 0] = torch.tensor([5.0, 1.0, 0.0, 0.0])
+    reader = colour_reader(weight)
+    pixels = noise()
+    turned = SimplePictures(pixels[None, :, ::-1].copy(), reader)
+    object.__setattr__(turned, "maps", mirrored_maps(reader.read(pixels[None]).maps))
+    lopsided = reader.read(pixels[None])
+    object.__setattr__(lopsided, "maps", mirrored_maps(lopsided.maps)[..., ::-1])
+    found = set_beside(reader, pixels, lopsided, turned, (0, 1))
+    assert found.poses[0].mirrored
+    assert np.allclose(found.cells, 0, atol=1e-4)
+
+
+def mirrored_maps(maps: np.ndarray) -> np.ndarray:
+    """Make maps that differ from their mirror image, and mirror them."""
+    found = maps.copy()
+    found[:, 0, 0, 0], found[:, 1, 0, 0] = found[:, 1, 0, 0], found[:, 0, 0, 0]
+    return found[..., ::-1]
+
+
+def test_without_torch_each_part_is_spread_over_its_cells(quadrant_run: Path) -> None:
+    loaded, around = load_reader(quadrant_run), reader_around(load_predictor(quadrant_run))
+    direction = np.array([1, -1, 0], np.float32)
+    seen = np.stack([noise(), noise(6)])
+    exact, spread = (evidence_by_cell(reader, seen, direction) for reader in (loaded, around))
+    assert exact.shape == spread.shape
+    assert spread.sum((1, 2)) == pytest.approx(exact.sum((1, 2)), abs=1e-4)
+    read = loaded.read(seen)
+    shares = read.maps / read.maps.sum((2, 3), keepdims=True)
+    said = np.einsum("bphw,bpn,n->bhw", shares, read.evidence, direction)
+    assert np.allclose(spread, said, atol=1e-4)
+
+
+def test_an_explanation_shows_the_pictures_it_was_set_beside(quadrant_run: Path, tmp_path: Path) -> None:
+    picture = Image.fromarray(noise())
+    found = field_marks(quadrant_run, picture, cache=tmp_path)
+    reader, others = of_class(quadrant_run, tmp_path, found.rival)
+    poses = nearest_poses(reader.read(np.asarray(picture)[None]).maps[0], others.maps, ALIKE)
+    assert [one.id for one in found.alike] == [others.table.ids[pose.row] for pose in poses]
+    assert all(one.label == found.rival and one.box is None for one in found.alike)
+    assert found.alike[0].similarity == pytest.approx(1 - poses[0].distance)
+    assert from_data_address(found.alike[0].thumbnail).size
+    coloured = np.asarray(from_data_address(found.beside).convert("RGB")).astype(int)
+    assert (coloured.max(2) - coloured.min(2)).max() > 60
+    classes = CLASSES.index(found.label), CLASSES.index(found.rival)
+    expected = set_beside(reader, noise(), reader.read(noise()[None]), others, classes).contrasts
+    for mark in found.marks:
+        assert mark.contrast == pytest.approx(expected[[*QUADRANTS, REST].index(mark.part)], abs=1e-6)
+    bare = found.without_pictures()
+    assert bare.beside == ""
+    assert [one.thumbnail for one in bare.alike] == [""] * len(poses)
+    without = field_marks(quadrant_run, picture)
+    assert (without.beside, without.alike) == ("", ())
+    assert all(mark.contrast is None for mark in without.marks)
