@@ -79,8 +79,8 @@ def mark_protocols(
       contrasts cell by cell.
     * ``pointing METHOD``: does the maximum of the method's map lie on the mark? (The pointing game: Zhang et al., ECCV
       2016.)
-    * ``removal METHOD``, ``removal part``, ``removal most apart``: does removing the named region lower the log-odds more
-      than removing as much elsewhere? The region is what hangs together with the maximum above half of it, of the
+    * ``removal METHOD``, ``removal part``, ``removal most apart``: does removing the named region lower the log-odds
+      more than removing as much elsewhere? The region is what hangs together with the maximum above half of it, of the
       method's map or of the named part's. The rest of the picture is no region: where it comes first, that counts as a
       miss.
 
@@ -112,7 +112,7 @@ def mark_protocols(
                 if there == "missing":
                     has = part_of(reader.read(other.pixels[None]).maps[0], other.masks[mark])
                     tally.add("same part", part_of(read.maps[0], truth) == has)
-            regions = _count_named(tally, read.maps[0], ranked, truth, there)
+            regions = _count_named(tally, read.maps[0], ranked, truth, there) if ranked else {}
             for name, found in attributed.items():
                 tally.add(f"pointing {name}", grown(truth)[np.unravel_index(found.argmax(), found.shape)])
                 for which in (f"first mark {name}", f"first mark {there} {name}"):

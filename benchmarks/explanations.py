@@ -215,7 +215,8 @@ def rows_of(found: Mapping[str, Sequence[Mapping[str, Json]]]) -> list[Row]:
     ]
     rows.append(share("the mark's part has the largest contrast (%)", parts, "most apart", at_least=NAMED_GOAL))
     rows += [
-        share(f"largest contrast, the mark is {there} (%)", parts, f"most apart {there}") for there in ("there", "missing")
+        share(f"largest contrast, the mark is {there} (%)", parts, f"most apart {there}")
+        for there in ("there", "missing")
     ]
     rows.append(share("where the mark is missing, its place is of the part that has it (%)", parts, "same part"))
     for name, said in (("part", "first part"), ("most apart", "part with the largest contrast")):

@@ -64,8 +64,8 @@ TRANSFER = TrainConfig(
     weight_decay=0.02,
 )
 
-#: The demo's network with finer maps, 6 × 6 cells: of 3 × 3, pooling cells could make nothing. Trained until no arm gains
-#: much any more: within the demo's 25 epochs it is the fastest that wins, not the best.
+#: The demo's network with finer maps, 6 × 6 cells: of 3 × 3, pooling cells could make nothing. Trained until no arm
+#: gains much any more: within the demo's 25 epochs it is the fastest that wins, not the best.
 SCRATCH = replace(DEMO.config, backbone_options={**DEMO.config.backbone_options, "output_stride": 16}, epochs=60)
 
 #: Data set → what its arms share.

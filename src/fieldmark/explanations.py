@@ -96,8 +96,8 @@ class Explanation:
         picture: the picture with the first marks outlined and numbered, as a data address; may be empty.
         cells: the picture in grey, coloured where the evidence comes from (green for A, orange for B, the stronger the
             more), as a data address; empty where that isn't known cell by cell.
-        beside: the same of what sets the picture apart from training pictures of B that stand alike; empty where no such
-            pictures were looked at.
+        beside: the same of what sets the picture apart from training pictures of B that stand alike; empty where none
+            were looked at.
         alike: some of those pictures, mirrored where they had to be, the most alike first.
         notes: what to bear in mind, such as that no examples could be looked for.
     """
@@ -134,8 +134,8 @@ class Explanation:
     def without_pictures(self) -> "Explanation":
         """Return the figures and words alone."""
         marks = tuple(replace(mark, examples=_bare(mark.examples)) for mark in self.marks)
-        bare = {"examples": _bare(self.examples), "alike": _bare(self.alike)}
-        return replace(self, picture="", cells="", beside="", marks=marks, **bare)
+        examples, alike = _bare(self.examples), _bare(self.alike)
+        return replace(self, picture="", cells="", beside="", marks=marks, examples=examples, alike=alike)
 
     def to_json(self) -> str:
         """Return the explanation as JSON with sorted keys; ``from_json`` gives it back.
@@ -206,7 +206,8 @@ def beside_rival(explanation: Explanation) -> str:
     if not known:
         return ""
     contrast, mark = max(known, key=lambda entry: entry[0])
-    return f"Beside pictures of {explanation.rival} in the same pose, {named(mark.part)} differs most ({signed(contrast)})."
+    pictures = f"pictures of {explanation.rival} in the same pose"
+    return f"Beside {pictures}, {named(mark.part)} differs most ({signed(contrast)})."
 
 
 def _would_be(explanation: Explanation, begin: str, after: str) -> str:

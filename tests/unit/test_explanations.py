@@ -134,7 +134,9 @@ def test_words_of_what_sets_it_apart() -> None:
     found = replace(explanation(), marks=marks)
     assert beside_rival(found) == "Beside pictures of Plain Thornfinch in the same pose, the bill differs most (+2.5)."
     there = replace(found, marks=(marks[0], replace(marks[1], contrast=0.1)))
-    assert beside_rival(there) == "Beside pictures of Plain Thornfinch in the same pose, the crown differs most (+0.40)."
+    assert (
+        beside_rival(there) == "Beside pictures of Plain Thornfinch in the same pose, the crown differs most (+0.40)."
+    )
     assert beside_rival(replace(found, marks=(replace(marks[0], contrast=-1.0),))) == ""
 
 

@@ -55,7 +55,7 @@ def set_beside(
         count: how many pictures of B, at least 1.
     """
     maps = read.maps[0]
-    poses = nearest_poses(maps, others.maps, count)
+    poses = nearest_poses(maps, others.table.maps, count)
     alike = others.pixels([pose.row for pose in poses])
     for place, pose in enumerate(poses):
         if pose.mirrored:
@@ -70,7 +70,10 @@ def set_beside(
 
 
 def evidence_by_cell(
-    reader: EvidenceReader, pixels: NDArray[np.uint8], direction: NDArray[np.float32], read: NetworkOutputs | None = None
+    reader: EvidenceReader,
+    pixels: NDArray[np.uint8],
+    direction: NDArray[np.float32],
+    read: NetworkOutputs | None = None,
 ) -> NDArray[np.float64]:
     """Tell where evidence comes from: exactly where the network runs in torch, else each part's spread over its cells.
 

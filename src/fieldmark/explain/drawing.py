@@ -55,9 +55,7 @@ def outlined(
     return drawn
 
 
-def tinted(
-    picture: Image.Image, cells: NDArray[np.floating], window: tuple[float, float, float, float]
-) -> Image.Image:
+def tinted(picture: Image.Image, cells: NDArray[np.floating], window: tuple[float, float, float, float]) -> Image.Image:
     """Return a picture in grey, coloured by what each cell says: for A, or for B where it is negative.
 
     Args:

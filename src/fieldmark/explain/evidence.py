@@ -54,7 +54,7 @@ class EvidenceTable:
         windows: (n, 4) float32, left, top, width, height of each picture in px of the square.
         sizes: (n, 2) int32, width and height of the original pictures in px.
         side: pixels per side of the square.
-        maps: (n, K + 1, h, w) float16, the parts' maps with the background's last; ``None`` where they weren't kept.
+        maps: (n, K + 1, h, w) float16, the parts' maps, the background's last; (n, 0, 0, 0) where they weren't kept.
     """
 
     names: tuple[str, ...]
@@ -73,7 +73,7 @@ class EvidenceTable:
     windows: NDArray[np.float32]
     sizes: NDArray[np.int32]
     side: int
-    maps: NDArray[np.float16] | None = None
+    maps: NDArray[np.float16]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -268,8 +268,7 @@ def evidence_of_rows(
         read = reader.read(np.asarray(images.pixels[places]))
         chunks.append((read.evidence, read.presence, read.vectors, *_places_of(read)))
         called.extend(read.logits.argmax(1).tolist())
-        if keep_maps:
-            maps.append(read.maps.astype(np.float16))
+        maps.append(read.maps.astype(np.float16) if keep_maps else np.empty((len(places), 0, 0, 0), np.float16))
         if progress is not None:
             progress(start + len(places), len(rows))
     evidence, presence, vectors, boxes, centres = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
@@ -292,7 +291,7 @@ def evidence_of_rows(
         windows=images.windows[rows],
         sizes=images.sizes[rows],
         side=reader.info.preprocessing.resolution,
-        maps=np.concatenate(maps) if keep_maps else None,
+        maps=np.concatenate(maps),
     )
 
 

@@ -31,14 +31,12 @@ class ClassPictures:
     """Training pictures of a class, and what their parts say.
 
     Attributes:
-        table: the evidence of n rows.
-        maps: (n, K + 1, h, w), their parts' maps.
+        table: the evidence of n rows, with their parts' maps.
         images: decoded pictures, these rows among them.
         rows: (n,) the rows' places in ``images``.
     """
 
     table: EvidenceTable
-    maps: NDArray[np.float16]
     images: CachedImages
     rows: NDArray[np.int64]
 
@@ -70,9 +68,7 @@ def class_pictures(
         return None
     if len(rows) > most:
         rows = rows[np.linspace(0, len(rows) - 1, most).round().astype(np.int64)]
-    table = evidence_of_rows(reader, images, rows, keep_maps=True, progress=progress)
-    assert table.maps is not None  # they were asked for
-    return ClassPictures(table, table.maps, images, rows)
+    return ClassPictures(evidence_of_rows(reader, images, rows, keep_maps=True, progress=progress), images, rows)
 
 
 def read_class(

@@ -83,8 +83,17 @@ def explain_picture(
 
     Args:
         reader: the recogniser.
-        image, versus, verify, fill, top: those of ``field_marks``, as the errors are.
-        pictures_of: returns the training pictures of a class, to find examples of B among; ``None`` goes without.
+        image: whatever holds the picture.
+        versus: the class B to compare with; by default the second most probable.
+        verify: take each part out of the picture, too, and measure what changes.
+        fill: what is removed is painted over with: a name in ``explain.removal.FILLS``.
+        top: how many parts are outlined and given examples, at least 1.
+        pictures_of: returns the training pictures of a class, to compare with those of B; ``None`` goes without.
+
+    Raises:
+        BrokenImageError: the picture can't be decoded.
+        ConfigError: there is no class ``versus``, it is the one the picture is called, or another bad option.
+        DataError: the image is nothing that could hold a picture.
     """
     picture = read_picture(reader, image)
     explanation = _explain(reader, image, picture, versus, verify=verify, fill=fill, top=top)
@@ -105,7 +114,9 @@ def _compared(
     table, vectors = others.table, picture.evidence.vectors[0]
     if not explanation.exact:
         return replace(explanation, examples=nearest_examples(table, vectors, [0], EXAMPLES)[0])
-    found = nearest_examples(table, vectors, [table.names.index(mark.part) for mark in explanation.marks[:top]], EXAMPLES)
+    found = nearest_examples(
+        table, vectors, [table.names.index(mark.part) for mark in explanation.marks[:top]], EXAMPLES
+    )
     nearest = {table.names[slot]: rows for slot, rows in found.items()}
     classes = table.classes.index(explanation.label), table.classes.index(explanation.rival)
     beside = set_beside(reader, picture.fitted.pixels, picture.evidence, others, classes)

@@ -67,9 +67,14 @@ def nearest_poses(maps: NDArray[np.floating], others: NDArray[np.floating], coun
     height, width = maps.shape[1:]
     positions = list(product((False, True), _steps(height), _steps(width)))
     distances = np.stack([_distances(maps, others[tried], *position) for position in positions])  # (positions, tried)
-    best, nearest = distances.argmin(0), distances.min(0)
-    order = np.argsort(nearest, kind="stable")[:count]
-    return tuple(Pose(int(tried[place]), *positions[best[place]], float(nearest[place])) for place in order)
+    order = np.argsort(distances.min(0), kind="stable")[:count]
+    return tuple(_pose(int(tried[place]), distances[:, place], positions) for place in order)
+
+
+def _pose(row: int, distances: NDArray[np.float64], positions: Sequence[tuple[bool, int, int]]) -> Pose:
+    best = int(distances.argmin())
+    mirrored, down, across = positions[best]
+    return Pose(row, mirrored, down, across, float(distances[best]))
 
 
 def _steps(side: int) -> Sequence[int]:

@@ -1,6 +1,8 @@
 """A picture set beside pictures of another class, with recognisers whose sums are known."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -35,7 +37,7 @@ def test_the_cells_add_up_to_what_sets_the_evidence_apart(quadrant_run: Path, tm
     said = others.table.evidence.astype(np.float64).sum(1)[[pose.row for pose in found.poses]]
     own = read.evidence[0].astype(np.float64).sum(0)
     # the stand-in's parts don't depend on the picture, so nothing is mirrored or moved
-    assert all(pose == type(pose)(pose.row, False, 0, 0, 0.0) for pose in found.poses)
+    assert {(pose.mirrored, pose.down, pose.across) for pose in found.poses} == {(False, 0, 0)}
     assert found.cells.sum() == pytest.approx(own[0] - own[1] - (said[:, 0] - said[:, 1]).mean(), abs=1e-4)
     assert found.contrasts.sum() == pytest.approx(found.cells.sum(), abs=1e-4)  # the rest of the picture is a slot
     assert found.contrasts.shape == (len(QUADRANTS) + 1,)
@@ -50,7 +52,7 @@ def test_a_picture_of_b_beside_itself_differs_nowhere(quadrant_run: Path, tmp_pa
     assert np.allclose(found.contrasts, 0, atol=1e-4)
 
 
-def test_what_a_picture_lacks_is_seen_at_its_place(tmp_path: Path) -> None:
+def test_what_a_picture_lacks_is_seen_at_its_place() -> None:
     """B is told by red in the top left alone; a picture of A is grey there, and no quadrant of it says anything."""
     weight = torch.zeros(4, 3, 3)
     weight[0, 1, 0] = 5.0
@@ -59,47 +61,33 @@ def test_what_a_picture_lacks_is_seen_at_its_place(tmp_path: Path) -> None:
     having = lacking.copy()
     having[: SIDE // 2, : SIDE // 2, 0] = 255
     read = reader.read(lacking[None])
-    table = SimplePictures(np.stack([having, having]), reader)
-    found = set_beside(reader, lacking, read, table, (0, 1))
+    pictures = np.stack([having, having])
+    found = set_beside(reader, lacking, read, in_memory(pictures, reader.read(pictures).maps), (0, 1))
     spoken = read.evidence[0] @ [1, -1, 0]
     assert np.ptp(spoken[1:]) == pytest.approx(0, abs=1e-6)
     assert found.contrasts.argmax() == 0
-    assert found.contrasts[0] == pytest.approx(5.0, abs=1e-4)
+    assert found.cells.sum() == pytest.approx(4.5, abs=1e-4)  # a quadrant's presence is 0.9
+    assert found.contrasts[0] == pytest.approx(0.9 * 4.5, abs=1e-4)  # as is its share of each cell
     assert found.contrasts[1:] == pytest.approx([0, 0, 0], abs=1e-4)
     half = found.cells.shape[0] // 2
     assert found.cells[:half, :half].sum() == pytest.approx(found.cells.sum(), abs=1e-4)
 
 
-class SimplePictures(ClassPictures):
-    """Pictures in memory."""
-
-    def __init__(self, pixels: np.ndarray, reader: EvidenceReader) -> None:
-        object.__setattr__(self, "maps", reader.read(pixels).maps)
-        object.__setattr__(self, "held", pixels)
-
-    def pixels(self, places: list[int]) -> np.ndarray:
-        return self.held[places].copy()
+def in_memory(pixels: np.ndarray, maps: np.ndarray) -> ClassPictures:
+    """Return pictures that are in memory, with their parts' maps."""
+    return cast("ClassPictures", SimpleNamespace(table=SimpleNamespace(maps=maps), pixels=lambda rows: pixels[rows]))
 
 
-def test_mirrored_pictures_are_read_mirrored(tmp_path: Path) -> None:
+def test_mirrored_pictures_are_read_mirrored() -> None:
     weight = torch.zeros(4, 3, 3)
     weight[:, 1, 0] = torch.tensor([5.0, 1.0, 0.0, 0.0])
     reader = colour_reader(weight)
     pixels = noise()
-    turned = SimplePictures(pixels[None, :, ::-1].copy(), reader)
-    object.__setattr__(turned, "maps", mirrored_maps(reader.read(pixels[None]).maps))
-    lopsided = reader.read(pixels[None])
-    object.__setattr__(lopsided, "maps", mirrored_maps(lopsided.maps)[..., ::-1])
-    found = set_beside(reader, pixels, lopsided, turned, (0, 1))
-    assert found.poses[0].mirrored
+    read = reader.read(pixels[None])
+    mirrored = in_memory(pixels[None, :, ::-1].copy(), read.maps[..., ::-1])
+    found = set_beside(reader, pixels, read, mirrored, (0, 1))
+    assert [pose.mirrored for pose in found.poses] == [True]
     assert np.allclose(found.cells, 0, atol=1e-4)
-
-
-def mirrored_maps(maps: np.ndarray) -> np.ndarray:
-    """Make maps that differ from their mirror image, and mirror them."""
-    found = maps.copy()
-    found[:, 0, 0, 0], found[:, 1, 0, 0] = found[:, 1, 0, 0], found[:, 0, 0, 0]
-    return found[..., ::-1]
 
 
 def test_without_torch_each_part_is_spread_over_its_cells(quadrant_run: Path) -> None:
@@ -119,7 +107,7 @@ def test_an_explanation_shows_the_pictures_it_was_set_beside(quadrant_run: Path,
     picture = Image.fromarray(noise())
     found = field_marks(quadrant_run, picture, cache=tmp_path)
     reader, others = of_class(quadrant_run, tmp_path, found.rival)
-    poses = nearest_poses(reader.read(np.asarray(picture)[None]).maps[0], others.maps, ALIKE)
+    poses = nearest_poses(reader.read(np.asarray(picture)[None]).maps[0], others.table.maps, ALIKE)
     assert [one.id for one in found.alike] == [others.table.ids[pose.row] for pose in poses]
     assert all(one.label == found.rival and one.box is None for one in found.alike)
     assert found.alike[0].similarity == pytest.approx(1 - poses[0].distance)
