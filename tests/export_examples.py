@@ -46,7 +46,7 @@ def write_run(
     preprocessing: Preprocessing | None = None,
     pictures: int = 12,
     part_attention: bool = False,
-    standardise: bool = False,
+    usual_light: bool = False,
 ) -> Path:
     """Write a run's folder with a bundle of random weights and a table of pictures."""
     torch.manual_seed(0)
@@ -57,7 +57,7 @@ def write_run(
         parts or PartsSpec(),
         rest,
         part_attention=part_attention,
-        standardise=standardise,
+        usual_light=usual_light,
     )
     recognizer = build_recognizer(spec)
     if recognizer.attention is not None:
@@ -67,6 +67,8 @@ def write_run(
             tensor.uniform_(0.5, 1.5)
         elif tensor.ndim > 1:
             tensor.mul_(3)  # fresh weights say nearly the same of all pictures
+    if recognizer.light is not None:
+        recognizer.light.usual.copy_(torch.tensor([[0.45, 0.5], [0.1, 0.2]]))
     torch.nn.init.normal_(recognizer.bias)
     info = BundleInfo(
         classes=CLASSES,

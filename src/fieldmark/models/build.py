@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from fieldmark.errors import ConfigError, unknown_name
 from fieldmark.models.backbones import BackboneSpec, build_backbone
 from fieldmark.models.heads import HEADS, HeadClass
+from fieldmark.models.layers import UsualLight
 from fieldmark.models.part_attention import PartAttention
 from fieldmark.models.parts import PartLearner, PartsSpec, build_parts
 from fieldmark.models.recognizer import Recognizer
@@ -26,7 +27,7 @@ class ModelSpec:
         dropout: share of part-vector entries zeroed in training, in 0..1.
         part_dropout: share of the parts hidden in training, in 0..1.
         part_attention: let each part look at some of its cells more than at others.
-        standardise: bring each picture to the usual contrast before the backbone sees it.
+        usual_light: bring pictures in unusual light to the edge of what is usual before the backbone sees them.
     """
 
     backbone: BackboneSpec
@@ -37,7 +38,7 @@ class ModelSpec:
     dropout: float = 0.2
     part_dropout: float = 0.0
     part_attention: bool = False
-    standardise: bool = False
+    usual_light: bool = False
 
 
 def build_recognizer(spec: ModelSpec, *, pretrained: bool = False) -> Recognizer:
@@ -62,9 +63,9 @@ def build_recognizer(spec: ModelSpec, *, pretrained: bool = False) -> Recognizer
     slots = len(parts.names) + spec.rest
     head = kind(backbone.feature_dim, slots, spec.classes, dropout=spec.dropout, part_dropout=spec.part_dropout)
     attention = PartAttention(backbone.feature_dim, slots) if spec.part_attention else None
-    return Recognizer(
-        backbone, parts, head, spec.classes, rest=spec.rest, attention=attention, standardise=spec.standardise
-    )
+    wanted = backbone.preprocessing
+    light = UsualLight(wanted.mean, wanted.std) if spec.usual_light else None
+    return Recognizer(backbone, parts, head, spec.classes, rest=spec.rest, attention=attention, light=light)
 
 
 def _check_together(spec: ModelSpec, kind: HeadClass, parts: PartLearner) -> None:

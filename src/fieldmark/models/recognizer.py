@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from fieldmark.models.backbones.contract import Backbone
 from fieldmark.models.heads.contract import Head, RowHead
-from fieldmark.models.layers import USUAL_DEVIATION, standardised
+from fieldmark.models.layers import UsualLight
 from fieldmark.models.part_attention import PartAttention
 from fieldmark.models.parts.contract import PartLearner
 from fieldmark.models.pooling import cell_weights, part_presence, pool_cells
@@ -62,7 +62,7 @@ class Recognizer(nn.Module):
         classes: number N of classes.
         rest: give the head what is no part, too, as a last slot: the features' mean over the background.
         attention: where inside its part each slot looks; ``None`` looks everywhere alike.
-        standardise: bring each picture to the usual contrast before the backbone sees it.
+        light: brings pictures into usual light before the backbone sees them; ``None`` leaves them as they are.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Recognizer(nn.Module):
         *,
         rest: bool = False,
         attention: PartAttention | None = None,
-        standardise: bool = False,
+        light: UsualLight | None = None,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -82,7 +82,7 @@ class Recognizer(nn.Module):
         self.head = head
         self.rest = rest
         self.attention = attention
-        self.standardise = standardise
+        self.light = light
         self.bias = nn.Parameter(torch.zeros(classes))
 
     @property
@@ -103,10 +103,7 @@ class Recognizer(nn.Module):
 
     def seen(self, x: Tensor) -> Tensor:
         """Turn normalised pictures (B, 3, H, W) into what the backbone sees of them."""
-        if not self.standardise:
-            return x
-        scale = self.backbone.preprocessing.std
-        return standardised(x, USUAL_DEVIATION * len(scale) / sum(scale))
+        return x if self.light is None else self.light(x)
 
     def parts_evidence(self, x: Tensor) -> PartEvidence:
         """Find the parts of normalised pictures (B, 3, H, W) and weigh what each says."""

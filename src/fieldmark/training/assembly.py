@@ -5,9 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import torch
 from lightning.fabric import Fabric
-from torch import nn
+from torch import Tensor, nn
 
 from fieldmark.data.cache import CachedImages
 from fieldmark.models.backbones import BackboneSpec, load_weights
@@ -33,6 +34,9 @@ from fieldmark.training.samples import Samples, outside_test, split_samples
 from fieldmark.training.supervised import SupervisedTask
 from fieldmark.training.supervised_model import SupervisedModel
 from fieldmark.training.teacher import Teacher
+
+#: Training pictures at most that say which light is usual.
+_LOOKED_AT = 1000
 
 
 def build_model(config: TrainConfig, classes: int, part_names: Sequence[str] = ()) -> tuple[Recognizer, Preprocessing]:
@@ -75,7 +79,7 @@ def model_spec(config: TrainConfig, classes: int, part_names: Sequence[str] = ()
         dropout=config.dropout,
         part_dropout=config.part_dropout,
         part_attention=config.part_attention,
-        standardise=config.standardise,
+        usual_light=config.usual_light,
     )
 
 
@@ -158,13 +162,23 @@ def _prepare(
     preprocessing: Preprocessing,
     observer: TrainObserver,
 ) -> None:
-    """Fit the statistics of a backbone that was shown pictures with holes, then the first head where one is wanted."""
+    """Learn what comes before the first step: usual light, statistics after pictures with holes, a first head."""
+    if recognizer.light is not None:
+        recognizer.light.fit(_pictures(fabric, samples))
     if config.init != "none":
         whole = (fabric.to_device(x) for x, _ in samples.plain_batches(preprocessing, batch_size=64))
         with fabric.autocast():
             reestimate_statistics(cast("nn.Module", recognizer.backbone), recognizer.features, whole)
     if config.initial_head == "logistic":
         _fit_head(fabric, recognizer, samples, preprocessing, observer)
+
+
+def _pictures(fabric: Fabric, samples: Samples) -> Tensor:
+    """Return some training pictures (n, 3, R, R) in 0..1, evenly taken."""
+    places = np.linspace(0, len(samples) - 1, min(len(samples), _LOOKED_AT)).round().astype(np.int64)
+    pixels, _ = samples.batch(places)
+    moved: Tensor = fabric.to_device(pixels)
+    return moved.permute(0, 3, 1, 2).float().div_(255)
 
 
 def _fit_head(

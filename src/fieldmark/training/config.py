@@ -39,8 +39,8 @@ class TrainConfig:
         rest_penalty: weight of the mean squared evidence of the rest, centred over classes. Of two ways to the same
             logits the loss then takes the one by way of the parts, and the rest says only what they can't.
         part_attention: let each part look at some of its cells more than at others; marks are smaller than parts.
-        standardise: take off each picture's mean and bring it to the usual contrast before the network sees it, in
-            training and in prediction: contrast and brightness of the picture as a whole then change little.
+        usual_light: bring pictures that are darker, brighter, flatter or harsher than four fifths of the training
+            pictures to the edge of those before the network sees them, in training and in prediction.
         initial_head: ``"random"``, or ``"logistic"``: logistic regression on the frozen features, so that the
             first steps do not spoil pretrained features (LP-FT: Kumar et al., ICLR 2022).
         freeze_to_stride: layers up to this stride keep their weights; 0 trains all.
@@ -100,7 +100,7 @@ class TrainConfig:
     rest: bool = False
     rest_penalty: float = 0.1
     part_attention: bool = False
-    standardise: bool = False
+    usual_light: bool = False
     initial_head: str = "random"
     freeze_to_stride: int = 0
     resolution: int = 160

@@ -27,7 +27,7 @@ NAMES = ("beak", "tail", "wing")
 #: Every head and every part learner at least once, and networks of other kinds than convolutions.
 CASES: dict[str, dict[str, object]] = {
     "linear, whole": {},
-    "linear, whole, standardised": {"standardise": True},
+    "linear, whole, usual light": {"usual_light": True},
     "linear, keypoints": {"parts": PartsSpec("keypoints", NAMES, 8)},
     "additive, discovered, rest": {"head": "additive", "parts": PartsSpec("discovered", NAMES, 8), "rest": True},
     "additive, linked keypoints": {"head": "additive", "parts": PartsSpec("linked_keypoints", NAMES, 8)},

@@ -12,7 +12,8 @@ from fieldmark.augment.occluders import OCCLUDERS
 from fieldmark.data.cache import CachedImages, cache_images
 from fieldmark.data.reading import read_table
 from fieldmark.errors import ConfigError
-from fieldmark.models.bundle import read_info
+from fieldmark.models.bundle import load_bundle, read_info
+from fieldmark.models.layers import UsualLight
 from fieldmark.records import OCCLUDER_NAMES, Preprocessing
 from fieldmark.training.assembly import build_model, make_task
 from fieldmark.training.config import TrainConfig
@@ -125,3 +126,16 @@ def test_options_are_checked_when_they_are_made() -> None:
     assert options_from_mapping(TrainConfig, {"occluders": ["grey"]}).occluders == ("grey",)
     with pytest.raises(ConfigError, match="occluders"):
         options_from_mapping(TrainConfig, {"occluders": "grey"})
+
+
+def test_usual_light_is_that_of_the_training_pictures(birds: Path, images: CachedImages, tmp_path: Path) -> None:
+    found = train(birds, tmp_path / "run", replace(CONFIG, usual_light=True), cache=tmp_path / "cache")
+    kept = load_bundle(found.run)[0].light
+    assert kept is not None
+    rows = (images.table.frame["split"] == "train").to_numpy()
+    seen = torch.from_numpy(images.pixels[rows]).permute(0, 3, 1, 2) / 255
+    expected = UsualLight((0.5,) * 3, (0.2,) * 3)
+    expected.fit(seen)
+    torch.testing.assert_close(kept.usual, expected.usual)
+    task = task_of(replace(CONFIG, usual_light=True), images, tmp_path / "other")
+    assert task.average.module.light.usual.tolist() == kept.usual.tolist()

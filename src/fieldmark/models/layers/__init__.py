@@ -7,12 +7,12 @@ from fieldmark.models.layers.conv import doubling_stage, halving_layers
 from fieldmark.models.layers.covariance import covariance, square_root
 from fieldmark.models.layers.dense import dense_layers
 from fieldmark.models.layers.padding import pad_to_multiple
-from fieldmark.models.layers.standardise import USUAL_DEVIATION, standardised
+from fieldmark.models.layers.usual_light import UsualLight
 
 __all__ = [
     "ACTIVATIONS",
-    "USUAL_DEVIATION",
     "AttentionPooling",
+    "UsualLight",
     "build_activation",
     "build_chain",
     "covariance",
@@ -21,5 +21,4 @@ __all__ = [
     "halving_layers",
     "pad_to_multiple",
     "square_root",
-    "standardised",
 ]
