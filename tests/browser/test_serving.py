@@ -92,6 +92,8 @@ def test_from_a_dropped_picture_to_a_rival_to_a_correction_by_mouse(
     expect(why.locator(".versus li")).to_have_count(5)
     assert why.locator(".versus img").count() > 0  # training pictures of the rival
     expect(why).to_contain_text("differs most")  # from them
+    expect(why.locator(".apart > img")).to_have_count(1)
+    expect(why.locator(".apart .crop img")).to_have_count(3)
     first = page.locator("#marks .part").first
     before = page.locator("#overlay").screenshot()
     first.hover()

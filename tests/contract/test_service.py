@@ -107,6 +107,9 @@ def test_training_pictures_of_the_rival_stand_beside_the_parts(quadrant_run: Pat
     assert examples
     assert {one["label"] for one in examples} == {found["rival"]}
     assert all(one["thumbnail"].startswith("data:image/jpeg;base64,") for one in examples)
+    assert {one["label"] for one in found["alike"]} == {found["rival"]}
+    assert all(one["thumbnail"].startswith("data:image/jpeg;base64,") for one in found["alike"])
+    assert found["beside"].startswith("data:image/jpeg;base64,")
     assert str(quadrant_run.parent) not in json.dumps(found)  # nothing says where pictures lie
 
 

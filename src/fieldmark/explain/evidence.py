@@ -179,7 +179,9 @@ class _AroundPredictor(EvidenceReader):
         self.names = predictor.info.part_names
         self.additive = HEADS[str(predictor.info.model.get("head", "linear"))].additive
         self._predictor = predictor
-        self._engine = None  # another engine's network can't be asked cell by cell
+        engine = predictor.engine if isinstance(predictor, PicturePredictor) else None
+        # another engine's network can't be asked cell by cell
+        self._engine = engine if isinstance(engine, TorchEngine) else None
         side = predictor.info.preprocessing.resolution
         read = predictor.outputs(np.full((1, side, side, 3), _GREY, np.uint8))
         self._bias: NDArray[np.float64] = np.asarray(read.logits - read.evidence.astype(np.float64).sum(1))[0]

@@ -61,6 +61,11 @@ class PicturePredictor:
         return self._info
 
     @property
+    def engine(self) -> Engine:
+        """What runs the network."""
+        return self._engine
+
+    @property
     def rule(self) -> DecisionRule | None:
         """The rule that it decides by; ``None`` where the bundle holds none."""
         return None if self._decider is None else self._decider.rule

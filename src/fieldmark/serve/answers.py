@@ -271,6 +271,9 @@ class ExplainAnswer:
         sentence: what decided, in words.
         size: width and height of the original in px, upright.
         notes: what to bear in mind.
+        beside: the picture in grey, coloured where it differs from training pictures of B in the same pose, as a data
+            address; empty where none were looked at.
+        alike: some of those pictures, the most alike first.
     """
 
     model: ModelVersion
@@ -288,6 +291,8 @@ class ExplainAnswer:
     sentence: str
     size: tuple[int, int]
     notes: tuple[str, ...]
+    beside: str
+    alike: tuple[ExampleAnswer, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,8 @@ EXPLAINED = {
     "sentence": "Osmere Reedchat and not Fenwick Reedchat: the crown decides (+3.3 of +4.0 log-odds).",
     "size": [256, 256],
     "notes": [],
+    "beside": "",
+    "alike": [],
 }
 
 CLASSES = {

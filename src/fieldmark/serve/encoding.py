@@ -114,6 +114,8 @@ def explain_answer(explanation: Explanation, model: ModelVersion, source: str) -
         sentence=in_words(explanation),
         size=explanation.size,
         notes=explanation.notes,
+        beside=explanation.beside,
+        alike=tuple(_example(example) for example in explanation.alike if example.thumbnail),
     )
 
 

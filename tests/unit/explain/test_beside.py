@@ -16,7 +16,8 @@ from fieldmark.explain.evidence import EvidenceReader, reader_around
 from fieldmark.explain.poses import nearest_poses
 from fieldmark.models.recognizer import REST
 from fieldmark.predict import load_predictor
-from part_stand_ins import CLASSES, QUADRANTS, SIDE, colour_reader
+from fieldmark.predict.picture_predictor import PicturePredictor
+from part_stand_ins import CLASSES, QUADRANTS, SIDE, AnotherEngine, colour_reader
 
 
 def of_class(run: Path, cache: Path, label: str) -> tuple[EvidenceReader, ClassPictures]:
@@ -91,7 +92,9 @@ def test_mirrored_pictures_are_read_mirrored() -> None:
 
 
 def test_without_torch_each_part_is_spread_over_its_cells(quadrant_run: Path) -> None:
-    loaded, around = load_reader(quadrant_run), reader_around(load_predictor(quadrant_run))
+    predictor = load_predictor(quadrant_run)
+    another = PicturePredictor(AnotherEngine(predictor.engine), predictor.info)
+    loaded, around = load_reader(quadrant_run), reader_around(another)
     direction = np.array([1, -1, 0], np.float32)
     seen = np.stack([noise(), noise(6)])
     exact, spread = (evidence_by_cell(reader, seen, direction) for reader in (loaded, around))

@@ -10,7 +10,18 @@ from fieldmark.explain.evidence import EvidenceReader, reader_around
 from fieldmark.models.bundle import load_bundle
 from fieldmark.models.recognizer import REST, Recognizer
 from fieldmark.predict import load_predictor
-from part_stand_ins import CLASSES, QUADRANTS, SIDE, Colours, Quadrants, Summed, bundle_info, colour_reader
+from fieldmark.predict.picture_predictor import PicturePredictor
+from part_stand_ins import (
+    CLASSES,
+    QUADRANTS,
+    SIDE,
+    AnotherEngine,
+    Colours,
+    Quadrants,
+    Summed,
+    bundle_info,
+    colour_reader,
+)
 
 
 def pixels(count: int) -> np.ndarray:
@@ -140,10 +151,14 @@ def test_a_reader_around_a_predictor_reads_the_same(quadrant_run: Path) -> None:
 
 
 def test_cells_add_up_to_what_each_slot_says_where_torch_runs_the_network(quadrant_run: Path) -> None:
-    loaded, around = load_reader(quadrant_run), reader_around(load_predictor(quadrant_run))
+    predictor = load_predictor(quadrant_run)
+    loaded, around = load_reader(quadrant_run), reader_around(predictor)
     seen, direction = pixels(2), np.zeros(len(CLASSES), np.float32)
     direction[:2] = 1, -1
-    cells = loaded.cell_evidence(seen, direction)
+    cells, same = (reader.cell_evidence(seen, direction) for reader in (loaded, around))
     assert cells is not None
+    assert same is not None
     assert np.allclose(cells.sum((2, 3)), loaded.read(seen).evidence @ direction, atol=1e-4)
-    assert around.cell_evidence(seen, direction) is None
+    assert np.allclose(cells, same, atol=1e-5)
+    another = PicturePredictor(AnotherEngine(predictor.engine), predictor.info)
+    assert reader_around(another).cell_evidence(seen, direction) is None

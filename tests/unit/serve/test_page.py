@@ -4,7 +4,6 @@ import re
 
 import pytest
 
-from fieldmark.explanations import HARDLY_SEEN
 from fieldmark.serve.application import STATIC
 
 FILES = sorted(STATIC.iterdir())
@@ -50,7 +49,3 @@ def test_both_languages_say_the_same_things() -> None:
         for name in re.findall(r"(?:chosen|words\(\))\.(\w+)", path.read_text())
     }
     assert used <= english_keys
-
-
-def test_a_part_is_hardly_seen_on_the_page_where_it_is_elsewhere() -> None:
-    assert f"const HARDLY_SEEN = {HARDLY_SEEN};" in (STATIC / "why.js").read_text(encoding="utf-8")

@@ -34,11 +34,17 @@ function sentence({ label, rival, marks: all, flip, exact }) {
 }
 
 /** Say which part sets the picture apart from those of the rival, where pictures of it were looked at. */
-function apart({ rival, marks: all }) {
-  const most = all.filter((mark) => mark.contrast > 0).sort((one, other) => other.contrast - one.contrast)[0];
-  if (!most) return [];
+function apart({ label, rival, marks: all, beside, alike }) {
+  if (!beside) return [];
   const chosen = words();
-  return [make("p", { class: "note" }, chosen.apart(chosen.the(most.part), rival, signed(most.contrast)))];
+  const most = all.filter((mark) => mark.contrast > 0).sort((one, other) => other.contrast - one.contrast)[0];
+  const said = most ? [make("p", { class: "note" }, chosen.apart(chosen.the(most.part), rival, signed(most.contrast)))] : [];
+  const coloured = make("img", { src: beside, alt: chosen.apartPicture(rival) });
+  const theirs = alike.map((one, place) => make(
+    "span", { class: "crop" }, make("img", { src: one.thumbnail, alt: "" }), make("small", {}, place ? "" : chosen.theirs(rival)),
+  ));
+  const caption = make("figcaption", { class: "note" }, chosen.apartWords(label, rival));
+  return [...said, make("figure", { class: "apart" }, coloured, make("span", { class: "pair" }, ...theirs), caption)];
 }
 
 function marks({ marks: all, label, rival, exact }, answer, stage) {
