@@ -42,6 +42,7 @@ class View:
 VIEWS = (
     View("start", (1280, 800), "light", "en-GB", "start"),
     View("result", (1280, 960), "light", "en-GB", "result"),
+    View("why", (1280, 1100), "light", "en-GB", "why"),
     View("part", (1280, 800), "dark", "zh-CN", "part"),
     View("phone", (390, 844), "light", "en-GB", "result"),
     View("phone-zh", (390, 844), "dark", "zh-CN", "why"),
