@@ -62,6 +62,7 @@ def nearest_poses(maps: NDArray[np.floating], others: NDArray[np.floating], coun
     Returns:
         Each picture at most once, in its best position, the nearest first; fewer than ``count`` where n is smaller.
     """
+    maps, others = maps.astype(np.float32), others.astype(np.float32)
     unmoved = np.stack([_distances(maps, others, mirrored, 0, 0) for mirrored in (False, True)])
     tried = np.argsort(unmoved.min(0), kind="stable")[: _TRIED * count]
     height, width = maps.shape[1:]
@@ -93,7 +94,8 @@ def _distances(
     out_of = _slices(height, -down), _slices(width, -across)
     uncovered = 2 * (1 - maps[-1].astype(np.float64))  # Σ|share - background|, where all is background
     apart = uncovered.sum() - uncovered[into].sum()
-    seen = np.abs(turned[(..., *out_of)] - maps[(slice(None), *into)]).sum((1, 2, 3), dtype=np.float64)
+    differing = turned[(..., *out_of)] - maps[(slice(None), *into)]
+    seen = np.abs(differing, out=differing).sum((1, 2, 3))
     return np.asarray((seen + apart) / (2 * height * width))
 
 
