@@ -35,6 +35,7 @@ def evidence(values: np.ndarray, labels: tuple[str, ...]) -> EvidenceTable:
         windows=np.zeros((rows, 4), np.float32),
         sizes=np.ones((rows, 2), np.int32),
         side=8,
+        maps=np.empty((rows, 0, 0, 0), np.float16),
     )
 
 
