@@ -1,10 +1,11 @@
 """`fieldmark scale serve`."""
 
 import sys
+from collections.abc import Mapping
 from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -49,7 +50,7 @@ def scale_serve(
     from fieldmark.scale import served, wait_for_stop
 
     try:
-        from fieldmark.serve import ServiceSettings, create_app
+        from fieldmark.serve import ServiceSettings
         from fieldmark.serve.keys import load_keys
     except ModuleNotFoundError as error:
         raise ConfigError(
@@ -57,7 +58,7 @@ def scale_serve(
         ) from error
 
     build = partial(
-        create_app,
+        build_replica,
         {name: path.resolve() for name, path in named_runs(tuple(runs)).items()},
         settings=ServiceSettings(rate_per_minute=rate),
         keys=None if keys is None else load_keys(keys),
@@ -73,3 +74,12 @@ def scale_serve(
             stdout.flush()  # whoever started it may wait for this line
         terminal.note(f"{counted(count, 'replica')} answer; stop with Ctrl-C.")
         wait_for_stop()
+
+
+def build_replica(runs: Mapping[str, Path], **options: Any) -> object:
+    """Build the application as a replica's process serves it; the arguments are those of ``create_app``."""
+    from fieldmark.serve import create_app
+    from fieldmark.serve.server import keep_collections_short
+
+    keep_collections_short()
+    return create_app(runs, **options)

@@ -47,7 +47,7 @@ def serve_runs(terminal: Terminal, request: ServeRequest, settings: "ServiceSett
     from fieldmark.serve.feedback import FEEDBACK_FOLDER, FeedbackStore
     from fieldmark.serve.keys import load_keys
     from fieldmark.serve.logs import log_to
-    from fieldmark.serve.server import run_server
+    from fieldmark.serve.server import keep_collections_short, run_server
 
     runs = named_runs(request.runs)
     keys = None if request.keys is None else load_keys(request.keys)
@@ -55,6 +55,7 @@ def serve_runs(terminal: Terminal, request: ServeRequest, settings: "ServiceSett
     log_to(sys.stderr, quiet=quiet)
     folder = request.feedback or next(iter(runs.values())) / FEEDBACK_FOLDER
     store = FeedbackStore(folder, keep_pictures=request.keep_pictures) if request.keep_feedback else None
+    keep_collections_short()
     app = create_app(
         runs,
         settings=settings,
