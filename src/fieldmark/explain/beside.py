@@ -43,6 +43,7 @@ def set_beside(
     classes: tuple[int, int],
     *,
     count: int = ALIKE,
+    own: NDArray[np.float64] | None = None,
 ) -> Beside:
     """Set a picture beside pictures of B.
 
@@ -53,18 +54,18 @@ def set_beside(
         others: pictures of B, one or more, with their maps.
         classes: the places of A and B among the classes.
         count: how many pictures of B, at least 1.
+        own: (h, w), what the picture's own cells add to the log-odds of A against B, where that is known.
     """
     maps = read.maps[0]
-    poses = nearest_poses(maps, others.table.maps, count)
+    poses = nearest_poses(maps, others.table.maps, count, mirrored=reader.mirrored)
     alike = others.pixels([pose.row for pose in poses])
     for place, pose in enumerate(poses):
         if pose.mirrored:
             alike[place] = alike[place, :, ::-1]
-    direction = np.zeros(len(reader.info.classes), np.float32)
-    direction[list(classes)] = 1, -1
+    direction = reader.direction(classes)
     said = evidence_by_cell(reader, alike, direction)
     usual = np.mean([pose.moved(cells) for pose, cells in zip(poses, said, strict=True)], axis=0)
-    cells = evidence_by_cell(reader, pixels[None], direction, read)[0] - usual
+    cells = (evidence_by_cell(reader, pixels[None], direction, read)[0] if own is None else own) - usual
     slots = maps[: read.presence.shape[1]]  # without a slot of its own, the background's figures are no part's
     return Beside(cells, (slots.astype(np.float64) * cells).sum((1, 2)), poses)
 

@@ -5,6 +5,7 @@ field guide or an explanation asks for. In shapes, B is pictures, K parts, P slo
 rest of the picture), N classes, C channels, h and w cells of a map, R pixels per side of the square.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from fieldmark.augment import side_partners
 from fieldmark.data.cache import CachedImages, cache_images
 from fieldmark.data.table import Table
 from fieldmark.errors import DataError
@@ -112,6 +114,18 @@ class EvidenceReader:
         self._predictor: Predictor = PicturePredictor(self._engine, info, batch_size=batch_size)
 
     @property
+    def mirrored(self) -> tuple[int, ...] | None:
+        """Which of the K parts takes each one's name in a mirror image; ``None`` where each keeps its own.
+
+        Keypoints are learned so that left and right are exchanged; a discovered part knows no sides, whatever it is
+        called.
+        """
+        parts = self.info.model.get("parts")
+        if not isinstance(parts, Mapping) or parts.get("name") != "keypoints":
+            return None
+        return side_partners([str(name) for name in parts["names"]])
+
+    @property
     def bias(self) -> NDArray[np.float64]:
         """What is added to the evidence of each class (N,), whatever the picture shows."""
         return np.asarray(self._recognizer.bias.detach().double().cpu().numpy())
@@ -127,12 +141,18 @@ class EvidenceReader:
         """
         return self._predictor.outputs(pixels)
 
+    def direction(self, classes: tuple[int, int]) -> NDArray[np.float32]:
+        """Return what asks evidence for that of A against B, given their places: (N,), 1 at A and -1 at B."""
+        found = np.zeros(len(self.info.classes), np.float32)
+        found[list(classes)] = 1, -1
+        return found
+
     def cell_evidence(self, pixels: NDArray[np.uint8], direction: NDArray[np.float32]) -> NDArray[np.float32] | None:
         """Tell where in fitted pictures the evidence comes from, cell by cell.
 
         Args:
             pixels: (B, R, R, 3), as of ``read``; they go through the network at once.
-            direction: (N,), what of the evidence is asked for, such as 1 for A and -1 for B.
+            direction: (N,), what of the evidence is asked for, such as ``direction`` of A and B.
 
         Returns:
             (B, P, h, w), which add up over the cells to ``read(pixels).evidence @ direction``; ``None`` where the slots

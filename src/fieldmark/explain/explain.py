@@ -1,7 +1,7 @@
 """Why a picture is called one class and not another: read the parts, compare, verify, and find examples."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +14,9 @@ from fieldmark.explain.beside import set_beside
 from fieldmark.explain.drawing import DRAWN, outlined, tinted
 from fieldmark.explain.evidence import EvidenceReader, load_reader
 from fieldmark.explain.examples import ClassPictures, alike_examples, nearest_examples, read_class
-from fieldmark.explain.marks import ReadPicture, find_marks, read_picture, verify_marks
-from fieldmark.explain.removal import DEFAULT_FILL, Mask, painter
-from fieldmark.explanations import TOP, Explanation, PartMark
+from fieldmark.explain.marks import FoundMarks, ReadPicture, find_marks, read_picture, verify_marks
+from fieldmark.explain.removal import DEFAULT_FILL, painter
+from fieldmark.explanations import TOP, Explanation
 from fieldmark.predict.contract import ImageSource, NetworkOutputs
 from fieldmark.predict.pictures import open_picture, source_name
 from fieldmark.records import Progress
@@ -57,8 +57,8 @@ def field_marks(
         DataError: the image is nothing that could hold a picture.
     """
     reader = load_reader(run, device=device)
-    picture = read_picture(reader, image)
-    explanation = _explain(reader, image, picture, versus, verify=verify, fill=fill, top=top)
+    case = _study(reader, image, versus, verify=verify, fill=fill)
+    explanation = _told(case, top, drawn=True)
     if cache is None:
         return explanation
     try:
@@ -66,7 +66,7 @@ def field_marks(
     except DataError as error:
         note = f"No training pictures of {explanation.rival} are shown: {error.message}"
         return replace(explanation, notes=(*explanation.notes, note))
-    return _compared(reader, image, picture, explanation, others, top=top)
+    return _compared(case, explanation, others, top)
 
 
 def explain_picture(
@@ -78,6 +78,7 @@ def explain_picture(
     fill: str = DEFAULT_FILL,
     top: int = TOP,
     pictures_of: Callable[[str], ClassPictures | None] = lambda _label: None,
+    drawn: bool = True,
 ) -> Explanation:
     """Explain one picture with a recogniser that is already loaded.
 
@@ -89,37 +90,92 @@ def explain_picture(
         fill: what is removed is painted over with: a name in ``explain.removal.FILLS``.
         top: how many parts are outlined and given examples, at least 1.
         pictures_of: returns the training pictures of a class, to compare with those of B; ``None`` goes without.
+        drawn: draw the picture with the parts outlined, and coloured by its evidence; else both stay empty.
 
     Raises:
         BrokenImageError: the picture can't be decoded.
         ConfigError: there is no class ``versus``, it is the one the picture is called, or another bad option.
         DataError: the image is nothing that could hold a picture.
     """
-    picture = read_picture(reader, image)
-    explanation = _explain(reader, image, picture, versus, verify=verify, fill=fill, top=top)
+    case = _study(reader, image, versus, verify=verify, fill=fill)
+    explanation = _told(case, top, drawn=drawn)
     others = pictures_of(explanation.rival)
-    return explanation if others is None else _compared(reader, image, picture, explanation, others, top=top)
+    return explanation if others is None else _compared(case, explanation, others, top)
 
 
-def _compared(
-    reader: EvidenceReader,
-    image: ImageSource,
-    picture: ReadPicture,
-    explanation: Explanation,
-    others: ClassPictures,
-    *,
-    top: int,
-) -> Explanation:
+@dataclass(frozen=True)
+class _Case:
+    """What is known of one picture.
+
+    Attributes:
+        reader: the recogniser.
+        image: whatever holds the picture.
+        picture: what was read of it.
+        classes: the places of A and B among the classes.
+        found: its marks, in the recogniser's order.
+    """
+
+    reader: EvidenceReader
+    image: ImageSource
+    picture: ReadPicture
+    classes: tuple[int, int]
+    found: FoundMarks
+
+    def ordered(self) -> list[int]:
+        """Return the marks' places, that which parts A and B most first."""
+        return sorted(range(len(self.found.marks)), key=lambda place: -abs(self.found.marks[place].difference))
+
+
+def _study(reader: EvidenceReader, image: ImageSource, versus: str | None, *, verify: bool, fill: str) -> _Case:
+    """Read a picture and find its marks."""
+    painter(fill)  # an error even where nothing is painted over
+    picture = read_picture(reader, image)
+    classes = _decide(reader, picture.evidence, versus)
+    found = find_marks(reader, picture, classes, fill=fill)
+    if verify and found.exact:
+        found = verify_marks(reader, picture, found, classes, fill=fill)
+    return _Case(reader, image, picture, classes, found)
+
+
+def _told(case: _Case, top: int, *, drawn: bool) -> Explanation:
+    """Say what was found, without other pictures."""
+    if top < 1:
+        raise ConfigError(f"{top} parts can't be shown.", "Give a whole number of 1 or more.")
+    reader, found, order = case.reader, case.found, case.ordered()
+    first, second = case.classes
+    logits = case.picture.evidence.logits
+    probabilities = reader.probabilities(logits)[0]
+    return Explanation(
+        source=source_name(case.image, 1),
+        label=reader.info.classes[first],
+        rival=reader.info.classes[second],
+        probability=float(probabilities[first]),
+        rival_probability=float(probabilities[second]),
+        log_odds=float(logits[0, first] - logits[0, second]),
+        bias_difference=float(reader.bias[first] - reader.bias[second]),
+        marks=tuple(found.marks[place] for place in order),
+        flip=None if found.flip is None else tuple(found.marks[place].part for place in found.flip),
+        exact=found.exact,
+        size=case.picture.fitted.size,
+        fieldmark_version=fieldmark.__version__,
+        picture=_outlined(case, order[:top]) if drawn else "",
+        cells=_tinted(case, found.cells) if drawn and found.cells is not None else "",
+        notes=found.notes,
+    )
+
+
+def _compared(case: _Case, explanation: Explanation, others: ClassPictures, top: int) -> Explanation:
     """Give an explanation the pictures of B whose parts look and lie most as here, and what sets it apart from them."""
-    table, vectors = others.table, picture.evidence.vectors[0]
+    table, vectors = others.table, case.picture.evidence.vectors[0]
     if not explanation.exact:
         return replace(explanation, examples=nearest_examples(table, vectors, [0], EXAMPLES)[0])
     found = nearest_examples(
         table, vectors, [table.names.index(mark.part) for mark in explanation.marks[:top]], EXAMPLES
     )
     nearest = {table.names[slot]: rows for slot, rows in found.items()}
-    classes = table.classes.index(explanation.label), table.classes.index(explanation.rival)
-    beside = set_beside(reader, picture.fitted.pixels, picture.evidence, others, classes)
+    beside = set_beside(
+        case.reader, case.picture.fitted.pixels, case.picture.evidence, others, case.classes, own=case.found.cells
+    )
     contrasts = dict(zip(table.names, beside.contrasts.tolist(), strict=True))
     marks = tuple(
         replace(mark, examples=nearest.get(mark.part, ()), contrast=contrasts[mark.part]) for mark in explanation.marks
@@ -127,48 +183,8 @@ def _compared(
     return replace(
         explanation,
         marks=marks,
-        beside=_tinted(image, picture, beside.cells),
+        beside=_tinted(case, beside.cells),
         alike=alike_examples(table, beside.poses[:EXAMPLES]),
-    )
-
-
-def _explain(
-    reader: EvidenceReader,
-    image: ImageSource,
-    picture: ReadPicture,
-    versus: str | None,
-    *,
-    verify: bool,
-    fill: str,
-    top: int,
-) -> Explanation:
-    painter(fill)  # an error even where nothing is painted over
-    if top < 1:
-        raise ConfigError(f"{top} parts can't be shown.", "Give a whole number of 1 or more.")
-    first, second = classes = _decide(reader, picture.evidence, versus)
-    found = find_marks(reader, picture, classes, fill=fill)
-    if verify and found.exact:
-        found = verify_marks(reader, picture, found, classes, fill=fill)
-    order = sorted(range(len(found.marks)), key=lambda place: -abs(found.marks[place].difference))
-    marks, masks = [found.marks[place] for place in order], [found.masks[place] for place in order]
-    logits = picture.evidence.logits
-    probabilities = reader.probabilities(logits)[0]
-    return Explanation(
-        source=source_name(image, 1),
-        label=reader.info.classes[first],
-        rival=reader.info.classes[second],
-        probability=float(probabilities[first]),
-        rival_probability=float(probabilities[second]),
-        log_odds=float(logits[0, first] - logits[0, second]),
-        bias_difference=float(reader.bias[first] - reader.bias[second]),
-        marks=tuple(marks),
-        flip=None if found.flip is None else tuple(found.marks[place].part for place in found.flip),
-        exact=found.exact,
-        size=picture.fitted.size,
-        fieldmark_version=fieldmark.__version__,
-        picture=_drawing(image, picture, marks[:top], masks[:top]),
-        cells=_cells(reader, image, picture, classes) if found.exact else "",
-        notes=found.notes,
     )
 
 
@@ -190,23 +206,18 @@ def _decide(reader: EvidenceReader, read: NetworkOutputs, versus: str | None) ->
     return first, classes.index(versus)
 
 
-def _drawing(image: ImageSource, picture: ReadPicture, marks: Sequence[PartMark], masks: Sequence[Mask]) -> str:
-    """Return the picture with marks outlined, as a data address."""
-    width, height = picture.fitted.size
-    corners = [None if mark.box is None else (mark.box[0] / width, mark.box[1] / height) for mark in marks]
-    original = open_picture(image, at_least=DRAWN)
-    return data_address(outlined(original, masks, picture.fitted.window, corners))
+def _outlined(case: _Case, places: Sequence[int]) -> str:
+    """Return the picture with some marks outlined, as a data address."""
+    width, height = case.picture.fitted.size
+    boxes = [case.found.marks[place].box for place in places]
+    corners = [None if box is None else (box[0] / width, box[1] / height) for box in boxes]
+    original = open_picture(case.image, at_least=DRAWN)
+    masks = [case.found.masks[place] for place in places]
+    return data_address(outlined(original, masks, case.picture.fitted.window, corners))
 
 
-def _cells(reader: EvidenceReader, image: ImageSource, picture: ReadPicture, classes: tuple[int, int]) -> str:
-    """Return the picture coloured where the log-odds come from, as a data address; empty where that isn't known."""
-    direction = np.zeros(len(reader.info.classes), np.float32)
-    direction[list(classes)] = 1, -1
-    found = reader.cell_evidence(picture.fitted.pixels[None], direction)
-    return "" if found is None else _tinted(image, picture, found[0].sum(0))
-
-
-def _tinted(image: ImageSource, picture: ReadPicture, cells: NDArray[np.floating]) -> str:
+def _tinted(case: _Case, cells: NDArray[np.floating]) -> str:
     """Return the picture coloured by figures (h, w) of the square's cells, as a data address."""
-    left, top, width, height = (length / picture.fitted.pixels.shape[0] for length in picture.fitted.window)
-    return data_address(tinted(open_picture(image, at_least=DRAWN), cells, (left, top, width, height)))
+    fitted = case.picture.fitted
+    left, top, width, height = (length / fitted.pixels.shape[0] for length in fitted.window)
+    return data_address(tinted(open_picture(case.image, at_least=DRAWN), cells, (left, top, width, height)))

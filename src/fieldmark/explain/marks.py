@@ -49,6 +49,7 @@ class FoundMarks:
         flip: places in ``marks`` of the fewest whose absence turns the decision; ``None`` where nothing turns it.
         exact: whether the marks add up to the decision.
         notes: what to bear in mind.
+        cells: (h, w), what each cell adds to the log-odds of A against B; ``None`` where that isn't known.
     """
 
     marks: tuple[PartMark, ...]
@@ -56,6 +57,7 @@ class FoundMarks:
     flip: tuple[int, ...] | None
     exact: bool
     notes: tuple[str, ...] = ()
+    cells: NDArray[np.float64] | None = None
 
 
 def read_picture(reader: EvidenceReader, image: ImageSource) -> ReadPicture:
@@ -146,7 +148,9 @@ def _added_up(reader: EvidenceReader, picture: ReadPicture, classes: tuple[int, 
     places = [place for place, mark in enumerate(marks) if mark.box is not None]
     flip = smallest_flip(log_odds, [marks[place].difference for place in places])
     turning = None if flip is None else tuple(places[index] for index in flip)
-    return FoundMarks(tuple(marks), tuple(masks), turning, exact=True)
+    said = reader.cell_evidence(picture.fitted.pixels[None], reader.direction(classes))
+    cells = None if said is None else said[0].sum(0, dtype=np.float64)
+    return FoundMarks(tuple(marks), tuple(masks), turning, exact=True, cells=cells)
 
 
 def _measured(reader: EvidenceReader, picture: ReadPicture, classes: tuple[int, int], fill: str) -> FoundMarks:

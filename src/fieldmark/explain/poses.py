@@ -49,25 +49,32 @@ class Pose:
         return found
 
 
-def nearest_poses(maps: NDArray[np.floating], others: NDArray[np.floating], count: int) -> tuple[Pose, ...]:
+def nearest_poses(
+    maps: NDArray[np.floating], others: NDArray[np.floating], count: int, *, mirrored: Sequence[int] | None = None
+) -> tuple[Pose, ...]:
     """Find the pictures whose parts lie most as one picture's do, mirrored and moved by up to an eighth of the side.
 
     Pictures are moved that are among the nearest as they are, or mirrored: ``_TRIED`` times as many as asked for.
 
     Args:
         maps: (K + 1, h, w), the picture's shares; every cell's add up to 1.
-        others: (n, K + 1, h, w), those of the pictures to search. Mirrored, a picture's maps are taken to be mirrored.
+        others: (n, K + 1, h, w), those of the pictures to search.
         count: how many to return, at least 1.
+        mirrored: K places: which part's map, mirrored, is each one's in the mirror image, where that of a left eye is
+            a right eye; by default its own.
 
     Returns:
         Each picture at most once, in its best position, the nearest first; fewer than ``count`` where n is smaller.
     """
     maps, others = maps.astype(np.float32), others.astype(np.float32)
-    unmoved = np.stack([_distances(maps, others, mirrored, 0, 0) for mirrored in (False, True)])
+    partners = [*(range(len(maps) - 1) if mirrored is None else mirrored), len(maps) - 1]
+    turned = others[:, partners, :, ::-1]
+    unmoved = np.stack([_distances(maps, each, 0, 0) for each in (others, turned)])
     tried = np.argsort(unmoved.min(0), kind="stable")[: _TRIED * count]
     height, width = maps.shape[1:]
     positions = list(product((False, True), _steps(height), _steps(width)))
-    distances = np.stack([_distances(maps, others[tried], *position) for position in positions])  # (positions, tried)
+    found = {False: others[tried], True: turned[tried]}
+    distances = np.stack([_distances(maps, found[turn], *move) for turn, *move in positions])  # (positions, tried)
     order = np.argsort(distances.min(0), kind="stable")[:count]
     return tuple(_pose(int(tried[place]), distances[:, place], positions) for place in order)
 
@@ -84,17 +91,14 @@ def _steps(side: int) -> Sequence[int]:
     return sorted(range(-reach, reach + 1), key=abs)
 
 
-def _distances(
-    maps: NDArray[np.floating], others: NDArray[np.floating], mirrored: bool, down: int, across: int
-) -> NDArray[np.float64]:
-    """Return the distance (n,) of every picture in one position; what comes into sight is background."""
-    turned = others[..., ::-1] if mirrored else others
+def _distances(maps: NDArray[np.floating], others: NDArray[np.floating], down: int, across: int) -> NDArray[np.float64]:
+    """Return the distance (n,) of every picture, moved; what comes into sight is background."""
     height, width = maps.shape[1:]
     into = _slices(height, down), _slices(width, across)
     out_of = _slices(height, -down), _slices(width, -across)
     uncovered = 2 * (1 - maps[-1].astype(np.float64))  # Σ|share - background|, where all is background
     apart = uncovered.sum() - uncovered[into].sum()
-    differing = turned[(..., *out_of)] - maps[(slice(None), *into)]
+    differing = others[(..., *out_of)] - maps[(slice(None), *into)]
     seen = np.abs(differing, out=differing).sum((1, 2, 3))
     return np.asarray((seen + apart) / (2 * height * width))
 

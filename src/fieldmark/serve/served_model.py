@@ -154,7 +154,7 @@ class ServedModel:
 
     def _explain_one(self, job: ExplainJob) -> Explanation:
         return explain_picture(
-            self._reader, job.data, job.versus, verify=job.verify, pictures_of=self._training_pictures
+            self._reader, job.data, job.versus, verify=job.verify, pictures_of=self._training_pictures, drawn=False
         )
 
     def _training_pictures(self, label: str) -> ClassPictures | None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,14 @@ from part_stand_ins import (
 
 def pixels(count: int) -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, (count, SIDE, SIDE, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(("parts", "mirrored"), [("keypoints", (1, 0, 2)), ("discovered", None)])
+def test_only_learned_sides_are_exchanged_in_a_mirror_image(parts: str, mirrored: tuple[int, ...] | None) -> None:
+    names = ("left eye", "right eye", "bill")
+    recognizer = colour_reader()._recognizer
+    info = replace(bundle_info(names=recognizer.evidence_names), model={"parts": {"name": parts, "names": names}})
+    assert EvidenceReader(recognizer, info).mirrored == mirrored
 
 
 @pytest.mark.parametrize("rest", [False, True])

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import fieldmark
 from fieldmark.data.table import Table
 from fieldmark.data.thumbnails import from_data_address
 from fieldmark.errors import BrokenImageError, ConfigError, DataError
-from fieldmark.explain import EvidenceReader, explain_picture, field_marks
+from fieldmark.explain import EvidenceReader, explain_picture, field_marks, load_reader
 from fieldmark.explain.explain import EXAMPLES
 from fieldmark.explanations import Explanation
 from fieldmark.models.recognizer import REST, Recognizer
@@ -112,6 +113,30 @@ def test_claims_are_verified_and_hold_where_cells_see_only_themselves() -> None:
     assert first.removal.elsewhere is None or abs(first.removal.elsewhere) < 1
     assert found.flip == ("top left",)
     assert all(mark.removal is None for mark in explain_picture(colour_reader(), picture, verify=False).marks)
+
+
+def test_a_picture_goes_through_the_network_once_for_its_own_cells(
+    quadrant_run: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[int] = []
+    read_cells = EvidenceReader.cell_evidence
+
+    def counted(reader: EvidenceReader, pixels: np.ndarray, direction: np.ndarray) -> np.ndarray | None:
+        asked.append(len(pixels))
+        return read_cells(reader, pixels, direction)
+
+    monkeypatch.setattr(EvidenceReader, "cell_evidence", counted)
+    found = field_marks(quadrant_run, noise(), cache=tmp_path)
+    assert found.beside
+    assert asked == [1, len(found.alike)]  # its own cells, and those of the pictures that it is set beside
+
+
+def test_what_nobody_looks_at_is_not_drawn(quadrant_run: Path) -> None:
+    reader = load_reader(quadrant_run)
+    drawn, plain = (explain_picture(reader, noise(), drawn=wanted) for wanted in (True, False))
+    assert drawn.picture
+    assert drawn.cells
+    assert plain == replace(drawn, picture="", cells="")
 
 
 def test_the_rest_of_the_picture_is_neither_removed_nor_part_of_a_flip(quadrant_run: Path) -> None:

@@ -73,6 +73,14 @@ def test_moved_and_mirrored_pictures_are_found(other: np.ndarray, expected: tupl
     assert pose.distance == 0
 
 
+def test_in_a_mirror_image_partners_take_each_others_places() -> None:
+    maps, mirror_image = placed(7, 3), placed(7, 3)[[1, 0, 2], :, ::-1]
+    pose = nearest_poses(maps, np.stack([mirror_image]), 1, mirrored=(1, 0))[0]
+    assert (pose.mirrored, pose.down, pose.across, pose.distance) == (True, 0, 0, 0)
+    assert nearest_poses(maps, np.stack([mirror_image]), 1)[0].distance > 0
+    assert not nearest_poses(maps, np.stack([maps]), 1, mirrored=(1, 0))[0].mirrored
+
+
 def test_shares_of_sixteen_bits_are_compared_in_more() -> None:
     maps = soft_maps(2, side=32)
     found = nearest_poses(maps[0], maps.astype(np.float16), 1)[0]
