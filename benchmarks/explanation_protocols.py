@@ -2,22 +2,24 @@
 
 ``mark_protocols``: of pictures of one individual that differ in one mark, is it named, and does removing it count?
 ``part_protocols``: completeness, correctness, contrastivity after FunnyBirds (Hesse, Schaub-Meyer, Roth; ICCV 2023).
-``occlusion_safety``: does hiding a mark make a recogniser sure of a wrong class?
+``occlusion_safety``: does hiding a mark make a recogniser sure of a wrong class, or its decision rule name one?
 
 Every function returns sums and counts, so that results of several seeds can be put together.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, stats
 
 from attributions import Attribution, enlarged, one_hot, versus
-from explained_birds import Bird, Individual, Mask, stacked
+from explained_birds import Bird, Individual, Mask, Pixels, stacked
 from fieldmark.explain import ClassPictures, EvidenceReader, set_beside
 from fieldmark.explain.removal import removal_effects, removed_mask
+from fieldmark.models.bundle import BundleInfo
 from fieldmark.predict.regions import part_region, pixel_mask
 from fieldmark.synthetic import MARK_PARTS
 
@@ -334,24 +336,47 @@ def scores(tally: Tally) -> dict[str, float | None]:
     }
 
 
-def occlusion_safety(reader: EvidenceReader, individuals: Sequence[Individual]) -> Tally:
-    """Hide each varying mark that is seen, and ask whether the recogniser is now sure of a wrong class.
+class Called(NamedTuple):
+    """What a recogniser says of B pictures.
 
-    ``unsafe`` counts pairs of pictures in which a wrong class has more than 0.9 of probability with the mark hidden,
-    and none had without.
+    Attributes:
+        probabilities: (B, N), calibrated.
+        certain: the name that its decision rule gives as certain, of a class or of a higher rank; ``None`` for none.
     """
-    tally, classes = Tally(), reader.info.classes
+
+    probabilities: NDArray[np.float64]
+    certain: Sequence[str | None]
+
+
+def occlusion_safety(call: Callable[[Pixels], Called], info: BundleInfo, individuals: Sequence[Individual]) -> Tally:
+    """Hide each varying mark that is seen, and ask whether the recogniser is now sure of what is wrong.
+
+    * ``unsafe``: with the mark hidden a wrong class has more than 0.9 of probability, and none had without.
+    * ``unsafe decision``: with the mark hidden the decision rule gives a wrong name as certain, and gave none without.
+    * ``right hidden``: with the mark hidden the true class is still the most probable one.
+
+    Args:
+        call: calls fitted pictures (B, R, R, 3).
+        info: the recogniser's bundle: its classes and their lineage.
+        individuals: whose marks are hidden.
+    """
+    tally = Tally()
     for individual in individuals:
         for bird in individual.birds:
             seen = [mark for mark in individual.varying if mark in bird.visible]
             if not seen:
                 continue
-            rows = reader.logits(stacked([bird.pixels, *(bird.hidden[mark] for mark in seen)]))
-            wrong = reader.probabilities(rows)
-            wrong[:, classes.index(bird.species)] = 0
+            truth = info.classes.index(bird.species)
+            probabilities, certain = call(stacked([bird.pixels, *(bird.hidden[mark] for mark in seen)]))
+            wrong = probabilities.copy()
+            wrong[:, truth] = 0
             before, *after = (wrong.max(1) > SURE).tolist()
-            for now in after:
-                tally.add("unsafe", now and not before)
+            named = [name is not None and name not in info.lineage[bird.species] for name in certain]
+            right = (probabilities.argmax(1) == truth).tolist()
+            for place, sure in enumerate(after, start=1):
+                tally.add("unsafe", sure and not before)
+                tally.add("unsafe decision", named[place] and not named[0])
+                tally.add("right hidden", right[place])
     return tally
 
 

@@ -22,11 +22,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
+
 from attributions import METHODS, Attribution
 from experiment import deviation
-from explained_birds import Individual, draw_individuals
+from explained_birds import Individual, Pixels, draw_individuals
 from explanation_protocols import (
     BESIDE,
+    Called,
     Tally,
     accuracy,
     mark_protocols,
@@ -34,9 +37,13 @@ from explanation_protocols import (
     part_protocols,
     scores,
 )
+from fieldmark.data.reading import read_table
+from fieldmark.data.table import Table
 from fieldmark.errors import DataError
+from fieldmark.evaluation import fit_decisions, has_held_out_rows
 from fieldmark.explain import ClassPictures, EvidenceReader, class_pictures, load_images
 from fieldmark.models.bundle import load_bundle
+from fieldmark.predict import load_predictor
 from fieldmark.synthetic import generate_birds
 from fieldmark.training.config import TrainConfig
 from fieldmark.training.train import train
@@ -129,9 +136,11 @@ class Bench:
         key = {"data": json.dumps(kept, sort_keys=True), "config": chosen_options(options)}
         if (stored := self.store.get(key)) is not None:
             return stored
-        birds = generate_birds(self.folder / "birds", **self.config["birds"])
+        birds = held_out(generate_birds(self.folder / "birds", **self.config["birds"]))
         out = self.folder / hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]
         train(birds, out, options, cache=self.folder / "cache", resume=True, observer=LineObserver())
+        if has_held_out_rows(out):  # a quick run has too few
+            fit_decisions(out, cache=self.folder / "cache")
         found = self.measure(out)
         self.store.add(key, found)
         shutil.rmtree(out)
@@ -142,7 +151,7 @@ class Bench:
         recognizer, info = load_bundle(run)
         reader = EvidenceReader(recognizer, info)
         individuals = self.individuals(reader)
-        tallies = [accuracy(reader, individuals), occlusion_safety(reader, individuals)]
+        tallies = [accuracy(reader, individuals), occlusion_safety(caller(run), info, individuals)]
         protocols: dict[str, Json] = {}
         if len(reader.names) > 1:
             methods = {name: made for name in METHODS if (made := build(name, recognizer, info)) is not None}
@@ -181,6 +190,30 @@ class Bench:
         return self._individuals
 
 
+def held_out(birds: Path) -> Table:
+    """Return generated birds with their test rows as validation rows: decisions are fitted on them, nothing is tested.
+
+    Args:
+        birds: the folder.
+    """
+    table = read_table(birds)
+    split = pl.col("split").replace("test", "val")
+    return replace(table, frame=table.frame.with_columns(split))
+
+
+def caller(run: Path) -> Callable[[Pixels], Called]:
+    """Return what calls fitted pictures by a trained run, with its calibration and its decision rule."""
+    predictor = load_predictor(run)
+
+    def call(pixels: Pixels) -> Called:
+        found = predictor.outputs(pixels)
+        decisions = predictor.decisions(found)
+        certain = [decision.name if decision is not None and decision.known else None for decision in decisions]
+        return Called(predictor.calibrated(found.logits), certain)
+
+    return call
+
+
 def build(name: str, *bundle: object) -> Attribution | None:
     """Build a method; ``None`` where its library is not installed."""
     try:
@@ -202,7 +235,7 @@ def counts(tallies: Sequence[Tally]) -> dict[str, int]:
 
 def rows_of(found: Mapping[str, Sequence[Mapping[str, Json]]]) -> list[Row]:
     """Average over seeds and hold against the goals."""
-    parts, plain = found["parts"], found["plain"]
+    parts = found["parts"]
     rows = [Row("parts of the recogniser", parts[0]["parts"])]
     for arm, runs in found.items():
         rows.append(share(f"{arm}: individuals called rightly (%)", runs, "called rightly"))
@@ -234,9 +267,21 @@ def rows_of(found: Mapping[str, Sequence[Mapping[str, Json]]]) -> list[Row]:
         rows.append(share(removed, parts, f"removal {name}"))
     for name in METHODS:
         rows += protocol_rows(name, [run.get(name, {}) for run in parts])
-    rows.append(share("parts: sure of a wrong class when a mark is hidden (%)", parts, "unsafe", at_most=SAFETY_GOAL))
-    rows.append(share("plain: sure of a wrong class when a mark is hidden (%)", plain, "unsafe"))
-    return rows
+    return rows + safety_rows(found)
+
+
+def safety_rows(found: Mapping[str, Sequence[Mapping[str, Json]]]) -> list[Row]:
+    """Return what hiding a mark does to each arm; only the parts are held against the goal."""
+    asked = {
+        "sure of a wrong class when a mark is hidden (%)": ("unsafe", SAFETY_GOAL),
+        "a wrong name given as certain when a mark is hidden (%)": ("unsafe decision", SAFETY_GOAL),
+        "called rightly when a mark is hidden (%)": ("right hidden", None),
+    }
+    return [
+        share(f"{arm}: {metric}", found[arm], name, at_most=goal if arm == "parts" else None)
+        for metric, (name, goal) in asked.items()
+        for arm in ARMS
+    ]
 
 
 def protocol_rows(name: str, runs: Sequence[Mapping[str, Json]]) -> list[Row]:

@@ -9,6 +9,7 @@ import torch
 from attributions import EvidenceMaps, InputTimesGradient, one_hot, versus
 from explained_birds import Bird, Individual, draw_individuals
 from explanation_protocols import (
+    Called,
     Tally,
     accuracy,
     first_mark,
@@ -58,7 +59,7 @@ class Oracle:
     """
 
     names, additive = ("whole picture",), True
-    info = SimpleNamespace(classes=SPECIES)
+    info = SimpleNamespace(classes=SPECIES, lineage={name: ("genus", name) for name in SPECIES})
 
     def __init__(self, *, careless: bool = False) -> None:
         self.careless = careless
@@ -137,11 +138,38 @@ def mark_protocols_of(methods: dict[str, object]) -> Tally:
     return mark_protocols(Reading(), [individual()], methods)
 
 
-def test_a_careless_recogniser_is_sure_of_a_wrong_class() -> None:
-    assert occlusion_safety(Oracle(), [individual()]).means() == {"unsafe": 0}
-    careless = occlusion_safety(Oracle(careless=True), [individual()])
-    assert careless.means() == {"unsafe": 0.5}  # every mark that is there and hidden
-    assert careless.counts == {"unsafe": 8}
+def safety(*, careless: bool = False, certain_from: float = 0.9) -> Tally:
+    oracle = Oracle(careless=careless)
+
+    def call(pixels: np.ndarray) -> Called:
+        probabilities = oracle.probabilities(oracle.logits(pixels))
+        return Called(
+            probabilities, [SPECIES[row.argmax()] if row.max() > certain_from else None for row in probabilities]
+        )
+
+    return occlusion_safety(call, oracle.info, [individual()])
+
+
+def test_a_careful_recogniser_is_sure_of_nothing_wrong_when_a_mark_is_hidden() -> None:
+    careful = safety()
+    assert careful.means() == {"unsafe": 0, "unsafe decision": 0, "right hidden": 0.5}  # of two alike it names one
+    assert careful.counts["unsafe"] == 8
+
+
+def test_a_careless_recogniser_is_sure_of_a_wrong_class_when_a_mark_is_hidden() -> None:
+    # every mark that is there and hidden
+    assert safety(careless=True).means() == {"unsafe": 0.5, "unsafe decision": 0.5, "right hidden": 0.5}
+
+
+def test_a_wrong_name_below_the_decision_rule_s_threshold_is_not_certain() -> None:
+    assert safety(careless=True, certain_from=1).means()["unsafe decision"] == 0
+
+
+def test_the_true_genus_given_as_certain_is_no_wrong_name() -> None:
+    def call(pixels: np.ndarray) -> Called:
+        return Called(np.eye(4)[np.zeros(len(pixels), int)], ["genus"] * len(pixels))
+
+    assert occlusion_safety(call, Oracle.info, [individual()]).means()["unsafe decision"] == 0
 
 
 def test_accuracy_counts_species_and_genus() -> None:
