@@ -3,10 +3,9 @@
     python benchmarks/parts.py                  # generated birds, 3 seeds, then cub50 with 4, 8 and 16 parts, one
     python benchmarks/parts.py --only birds --seeds 1
 
-A recogniser discovers its parts while it learns the classes; no mask and no keypoint is used: once as it does by
-default, and once with ``--part-places``, asked that a part be a place, whatever mark lies on it. Beside it stand a
-fixed grid and k-means, with as many clusters as parts and background together, on the very features that the parts were
-found in. Two measures:
+A recogniser discovers its parts while it learns the classes; no mask and no keypoint is used. Beside it stand a fixed
+grid and k-means, with as many clusters as parts and background together, on the very features that the parts were found
+in. Two measures:
 
 * keypoints, by the published protocol (Choudhury et al., NeurIPS 2021; PDiscoNet, ICCV 2023): every visible keypoint
   belongs to the part with the largest share at its place; and the error of keypoints that a linear map predicts from
@@ -108,23 +107,16 @@ LIES_ON = {"crown": "head", "eye ring": "head", "throat": "head", "breast": "bod
 #: Published figures on all of CUB with 16 parts, of far larger networks.
 ANCHOR = "MPAE (DINOv2-B) NMI 79.0, ARI 66.6; PDiscoFormer (DINOv2-B) NMI 73.4, ARI 55.8, at K = 16 on all of CUB"
 
-#: Of parts that are places, written down before the run.
-PREDICTED = (
-    "places: on birds bird NMI 40 -> 48, ARI 22 -> 25, keypoint NMI 53 -> 60, top-1 as before; on cub50 keypoint NMI "
-    "+3, top-1 as before. Trials of 15 epochs on other generated birds gave bird NMI 25 -> 33 and keypoint NMI 37 -> 49"
-)
-
 #: Cells that k-means is fitted on.
 _FITTED = 60_000
 
 
 class Job(NamedTuple):
-    """One run: a data set, a number of parts, a seed, and whether parts are to be places."""
+    """One run: a data set, a number of parts, a seed."""
 
     data: str
     parts: int
     seed: int
-    places: bool
 
 
 def main() -> None:
@@ -132,9 +124,8 @@ def main() -> None:
     arguments = argument_parser(__doc__, SETTINGS, "3 on birds, 1 on cub50").parse_args()
     bench = Bench("parts", arguments.shared, quick=arguments.quick)
     jobs = [
-        Job(name, count, seed, places)
+        Job(name, count, seed)
         for name, each in SETTINGS.items()
-        for places in (False, True)
         for count in each.parts
         for seed in range(max(each.seeds, arguments.seeds or 0))
     ]
@@ -155,7 +146,7 @@ class Bench(Experiment):
 
     def options(self, job: Job) -> TrainConfig:
         """Return the training options of one run."""
-        config = replace(SETTINGS[job.data].config, parts=job.parts, seed=job.seed, part_places=job.places)
+        config = replace(SETTINGS[job.data].config, parts=job.parts, seed=job.seed)
         if job.data == "cub50":
             config = replace(config, weights=self.mobilenet_weights)
         return replace(config, epochs=1, resolution=64) if self.quick else config
@@ -179,7 +170,6 @@ class Bench(Experiment):
             "data": job.data,
             "parts": job.parts,
             "seed": job.seed,
-            "places": job.places,
             "top1": round(100 * outcome.top1, 3),
             "measured": measured,
             "minutes": round(minutes, 2),
@@ -314,24 +304,20 @@ def write(found: Sequence[Mapping[str, Json]], arguments: argparse.Namespace) ->
     rows = []
     for name, setting in SETTINGS.items():
         for count in setting.parts:
-            for places in (False, True):
-                # Runs that were stored before parts could be places don't say that they aren't.
-                asked = (name, count, places)
-                runs = [run for run in found if (run["data"], run["parts"], run.get("places", False)) == asked]
-                rows += rows_of(name, count, runs, places=places) if runs else []
+            runs = [run for run in found if (run["data"], run["parts"]) == (name, count)]
+            rows += rows_of(name, count, runs) if runs else []
     notes = {
         "protocol": "no mask and no keypoint in training; test split read once a run",
         "weights": "birds: none; cub50: MobileNetV2, ImageNet-1k",
-        "predicted": PREDICTED,
         "options": json.dumps({name: json.loads(chosen_options(each.config)) for name, each in SETTINGS.items()}),
         "runs": str(len(found)),
     }
     write_results("parts", rows, out=arguments.out, quick=arguments.quick, notes=notes)
 
 
-def rows_of(name: str, count: int, runs: Sequence[Mapping[str, Json]], *, places: bool = False) -> list[Row]:
-    """Return the rows of one number of parts, that are to be places or not."""
-    what = f"{name}, K = {count}{', places' if places else ''}"
+def rows_of(name: str, count: int, runs: Sequence[Mapping[str, Json]]) -> list[Row]:
+    """Return the rows of one number of parts."""
+    what = f"{name}, K = {count}"
     top1 = [run["top1"] for run in runs]
     rows = [Row(f"{what}: top-1 (%)", round(statistics.mean(top1), 2), spread=deviation(top1))]
     values = {

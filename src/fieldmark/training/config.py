@@ -32,8 +32,6 @@ class TrainConfig:
             the parts of the run that ``init`` names, if it has some.
         discovery_weight: weight of the loss of discovery beside that of the classes; with ``keypoints``, of their
             moving along when the picture moves, annotated or not.
-        part_places: a part is a place, whatever mark lies on it: parts don't follow the colours of small places that
-            are painted over. For objects of one shape whose marks differ, such as birds.
         head: what turns parts into evidence: linear or additive, which add up what each part says; or, to compare with,
             attention or second_order, which look at every place for themselves and mix them. auto is additive where
             there are parts, and linear on the whole picture.
@@ -98,7 +96,6 @@ class TrainConfig:
     std: tuple[float, float, float] | None = None
     parts: int | None = None
     discovery_weight: float = 1.0
-    part_places: bool = False
     head: str = "auto"
     rest: bool = False
     rest_penalty: float = 0.1

@@ -7,17 +7,9 @@ from typing import cast
 
 from torch import nn
 
-from fieldmark.errors import ConfigError
 from fieldmark.models.autoencoders import PartAutoencoderSpec, SkeletonSpec, saved
 from fieldmark.models.bundle import read_info, spec_from_json
-from fieldmark.models.parts import (
-    PLACES,
-    DiscoveredParts,
-    DiscoveryWeights,
-    KeypointParts,
-    PartsSpec,
-    numbered_parts,
-)
+from fieldmark.models.parts import DiscoveredParts, DiscoveryWeights, KeypointParts, PartsSpec, numbered_parts
 from fieldmark.models.recognizer import Recognizer
 from fieldmark.training.config import TrainConfig
 from fieldmark.training.initial_backbone import KERAS_SUFFIX, below, saved_tensors
@@ -72,20 +64,11 @@ def load_initial_parts(recognizer: Recognizer, config: TrainConfig, spec: PartsS
 
 
 def discovery_weights(config: TrainConfig, recognizer: Recognizer) -> DiscoveryWeights | None:
-    """Return how much each term of part discovery counts; ``None`` where nothing is discovered.
-
-    Raises:
-        ConfigError: parts are to be places, and none are learned.
-    """
-    learned = config.discovery_weight and isinstance(recognizer.parts, DiscoveredParts | KeypointParts)
-    if config.part_places and not learned:
-        raise ConfigError(
-            "part_places says what learned parts are, and none are learned.", "Give parts, such as 8, or keypoints."
-        )
+    """Return how much each term of part discovery counts; ``None`` where nothing is discovered."""
     if not config.discovery_weight:
         return None
     if isinstance(recognizer.parts, DiscoveredParts):
-        return PLACES if config.part_places else DiscoveryWeights()
+        return DiscoveryWeights()
     return _MOVES_ALONG if isinstance(recognizer.parts, KeypointParts) else None
 
 

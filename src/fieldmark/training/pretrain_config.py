@@ -33,8 +33,6 @@ class PretrainConfig:
             ``.keras`` file; ``"none"`` builds a new one.
         freeze_backbone: leave the backbone of ``parts`` as it is and learn the parts alone.
         parts: number of parts or keypoints to find.
-        part_places: a part of ``parts`` is a place, whatever mark lies on it: parts don't follow the colours of small
-            places that are painted over. For objects of one shape whose marks differ, such as birds.
         mask_ratio: share of the picture that is hidden, above 0 and below 1.
         block: side of a hidden block of masked_conv in pixels, a multiple of the backbone's stride.
         decoder_width: channels of a masked autoencoder's decoder.
@@ -90,7 +88,6 @@ class PretrainConfig:
     init: str = "none"
     freeze_backbone: bool = False
     parts: int = 8
-    part_places: bool = False
     mask_ratio: float = 0.6
     block: int = 32
     decoder_width: int = 128
@@ -149,11 +146,6 @@ class PretrainConfig:
             raise ConfigError(
                 f"The {self.autoencoder} autoencoder learns its backbone, which freeze_backbone would not let it.",
                 "Leave freeze_backbone out, or use --autoencoder parts.",
-            )
-        if self.part_places and self.autoencoder != "parts":
-            raise ConfigError(
-                f"The {self.autoencoder} autoencoder discovers no parts that could be places.",
-                "Leave part_places out, or use --autoencoder parts.",
             )
         if self.init != "none" and self.weights != "none":
             raise ConfigError("init and weights both say where the backbone's weights come from.", "Give one of them.")

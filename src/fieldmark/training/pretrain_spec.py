@@ -105,7 +105,7 @@ def _masked_vit(config: PretrainConfig, _: int) -> MaskedViTSpec:
 
 def _parts(config: PretrainConfig, _: int) -> PartAutoencoderSpec:
     parts = PartsSpec("discovered", numbered_parts(config.parts))
-    return PartAutoencoderSpec(backbone_spec(config), parts, frozen=config.freeze_backbone, places=config.part_places)
+    return PartAutoencoderSpec(backbone_spec(config), parts, frozen=config.freeze_backbone)
 
 
 def _skeleton(config: PretrainConfig, _: int) -> SkeletonSpec:

@@ -14,7 +14,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from fieldmark.augment import BatchAugment, Occlusion, mix_batch
 from fieldmark.models.parts import KeypointParts
-from fieldmark.models.parts.motion import another_view, draw_motion
+from fieldmark.models.parts.motion import draw_motion, move, recolour
 from fieldmark.models.recognizer import Recognizer
 from fieldmark.records import Preprocessing
 from fieldmark.training.attribute_targets import AttributeSource, AttributeTargets
@@ -149,9 +149,7 @@ class SupervisedTask:
                 targets,
                 to_rebuild=self._to_rebuild(others[here][rank::world], step, epoch, augment),
                 keypoints=self.keypoints.batch(places, theta, covered) if self.keypoints is not None else None,
-                moved=moved_share(x, generator, repainted=config.part_places)
-                if self.model.discovery is not None
-                else None,
+                moved=moved_share(x, generator) if self.model.discovery is not None else None,
                 attributes=attributes,
                 covered=covered,
                 theta=theta if self.model.discovery is not None else None,
@@ -257,12 +255,11 @@ def mixed(
     return x, together[:, :classes], AttributeTargets(shares, known)
 
 
-def moved_share(x: Tensor, generator: torch.Generator, *, repainted: bool) -> Moved:
-    """Show another view of the first of a batch's pictures (B, 3, R, R)."""
+def moved_share(x: Tensor, generator: torch.Generator) -> Moved:
+    """Move and recolour the first of a batch's pictures (B, 3, R, R)."""
     some = x[: max(1, round(_MOVED_SHARE * len(x)))]
     theta = draw_motion(len(some), generator, x.device)
-    seen = another_view(some, theta, generator, repainted=repainted)
-    return Moved(seen.contiguous(memory_format=torch.channels_last), theta)
+    return Moved(recolour(move(some, theta), generator).contiguous(memory_format=torch.channels_last), theta)
 
 
 def rest_size(evidence: Tensor) -> Tensor:

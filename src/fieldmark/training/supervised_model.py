@@ -30,7 +30,7 @@ class Moved(NamedTuple):
     """Some of the labelled pictures, seen another way.
 
     Attributes:
-        pictures: the first M of a batch's pictures, moved, recoloured and, where asked for, repainted (M, 3, H, W).
+        pictures: the first M of a batch's pictures, moved and recoloured (M, 3, H, W).
         theta: how: affine maps (M, 2, 3) from the moved pictures' coordinates to the pictures', both in -1..1.
     """
 

@@ -3,7 +3,7 @@
 import torch
 
 from fieldmark.models.parts import equivariance_error
-from fieldmark.models.parts.motion import draw_motion, move, recolour, repaint
+from fieldmark.models.parts.motion import draw_motion, move, recolour
 
 
 def test_a_generator_decides_the_motion() -> None:
@@ -34,22 +34,3 @@ def test_recolouring_changes_whole_channels() -> None:
     changed = recolour(plain, torch.Generator().manual_seed(0))
     assert torch.equal(changed, changed[..., :1, :1].expand_as(changed))
     assert len(changed[..., 0, 0].unique()) == 6
-
-
-def test_repainting_changes_small_places_and_nothing_else() -> None:
-    plain = torch.zeros(8, 3, 64, 64)
-    painted = repaint(plain, torch.Generator().manual_seed(0))
-    shares = (painted != 0).any(1).float().mean((1, 2))
-    assert float(shares.min()) > 0
-    assert float(shares.max()) < 0.3
-    assert not (painted != 0)[..., 0].any()  # the edges of photos stay what they are
-
-
-def test_repainted_places_lie_elsewhere_in_every_picture() -> None:
-    painted = repaint(torch.zeros(4, 3, 32, 32), torch.Generator().manual_seed(0)) != 0
-    assert len(torch.unique(painted.any(1).flatten(1), dim=0)) == 4
-
-
-def test_a_generator_decides_what_is_repainted() -> None:
-    first, second = (repaint(torch.zeros(2, 3, 16, 16), torch.Generator().manual_seed(5)) for _ in range(2))
-    assert torch.equal(first, second)

@@ -12,9 +12,8 @@ import fieldmark
 from fieldmark.data.cache import CachedImages, cache_images
 from fieldmark.data.reading import read_table
 from fieldmark.errors import ConfigError
-from fieldmark.models.autoencoders import build_autoencoder
 from fieldmark.models.bundle import load_bundle
-from fieldmark.models.parts import PLACES, DiscoveredParts, LinkedKeypoints
+from fieldmark.models.parts import DiscoveredParts, LinkedKeypoints
 from fieldmark.records import Preprocessing
 from fieldmark.training.assembly import build_model, make_task, model_spec
 from fieldmark.training.config import TrainConfig
@@ -22,7 +21,6 @@ from fieldmark.training.initial_parts import with_initial_parts
 from fieldmark.training.observer import SilentObserver
 from fieldmark.training.pretrain import pretrain
 from fieldmark.training.pretrain_config import PretrainConfig
-from fieldmark.training.pretrain_spec import autoencoder_spec
 from fieldmark.training.supervised import SupervisedTask
 from fieldmark.training.task import LOSS
 from fieldmark.training.train import train
@@ -78,38 +76,6 @@ def test_the_moved_pictures_are_a_function_of_the_epoch(images: CachedImages, tm
     assert first.pictures.shape == (3, 3, SIDE, SIDE)
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert not torch.equal(first.theta, later.theta)
-
-
-def test_parts_that_are_places_are_shown_with_places_repainted(images: CachedImages, tmp_path: Path) -> None:
-    plain, places = (task_of(replace(CONFIG, part_places=chosen), images, tmp_path) for chosen in (False, True))
-    assert places.model.discovery == PLACES != plain.model.discovery
-    before, after = (next(iter(task.batches(0, SIDE))).moved for task in (plain, places))
-    assert before is not None
-    assert after is not None
-    assert torch.equal(before.theta, after.theta)
-    changed = (before.pictures != after.pictures).any(1).float().mean((1, 2))
-    assert 0 < float(changed.min()) <= float(changed.max()) < 0.4
-
-
-@pytest.mark.parametrize("without", [{"parts": 0}, {"discovery_weight": 0.0}])
-def test_there_are_no_places_where_no_parts_are_learned(
-    images: CachedImages, tmp_path: Path, without: dict[str, float]
-) -> None:
-    with pytest.raises(ConfigError, match="none are learned"):
-        task_of(replace(CONFIG, part_places=True, **without), images, tmp_path)
-
-
-def test_pretraining_finds_parts_that_are_places() -> None:
-    found = []
-    for chosen in (False, True):
-        options = PretrainConfig(**NETWORK, autoencoder="parts", parts=3, resolution=SIDE, part_places=chosen)
-        torch.manual_seed(0)  # the weights
-        autoencoder = build_autoencoder(autoencoder_spec(options, vocabulary=0))
-        x = torch.randn(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
-        found.append(autoencoder.loss(x, torch.Generator().manual_seed(2))[1])
-    plain, places = found
-    assert torch.equal(plain["colours"], places["colours"])
-    assert not torch.equal(plain["equivariance"], places["equivariance"])
 
 
 def test_the_classes_have_no_say_in_where_discovered_parts_are(images: CachedImages, tmp_path: Path) -> None:

@@ -169,7 +169,6 @@ def test_every_kind_has_its_spec(name: str):
         {"validate_on": "train"},
         {"freeze_backbone": True},
         {"freeze_backbone": True, "autoencoder": "skeleton"},
-        {"part_places": True},
         {"init": "run", "weights": "hub"},
         {"init": "run", "autoencoder": "conv"},
     ],

@@ -85,7 +85,7 @@ def build_part_autoencoder(spec: PartAutoencoderSpec) -> PartAutoencoder:
     """Build an autoencoder of parts with its backbone."""
     backbone = build_backbone(spec.backbone)
     parts = DiscoveredParts(backbone.feature_dim, spec.parts.names, spec.parts.width)
-    return PartAutoencoder(backbone, parts, frozen=spec.frozen, places=spec.places)
+    return PartAutoencoder(backbone, parts, frozen=spec.frozen)
 
 
 def build_skeleton(spec: SkeletonSpec) -> SkeletonAutoencoder:

@@ -10,8 +10,8 @@ from fieldmark.models.autoencoders.contract import CodeKind, InputKind, Terms, e
 from fieldmark.models.autoencoders.masking import to_grid
 from fieldmark.models.backbones import Backbone
 from fieldmark.models.layers.padding import pad_to_multiple
-from fieldmark.models.parts import PLACES, DiscoveredParts, DiscoveryWeights, discovery_loss, equivariance_error
-from fieldmark.models.parts.motion import another_view, draw_motion
+from fieldmark.models.parts import DiscoveredParts, DiscoveryWeights, discovery_loss, equivariance_error
+from fieldmark.models.parts.motion import draw_motion, move, recolour
 from fieldmark.models.pooling import pool_parts
 
 
@@ -26,7 +26,7 @@ class PartAutoencoder(nn.Module):
         backbone: gives the features; ``self.backbone`` initialises a recogniser afterwards.
         parts: finds the parts in them; ``self.parts`` initialises a recogniser's afterwards.
         frozen: leave the backbone as it is and learn the parts alone.
-        places: a part is a place, whatever mark lies on it: its maps don't follow the colours of repainted places.
+        weights: of the terms.
     """
 
     code_kind: CodeKind = "map"
@@ -38,7 +38,7 @@ class PartAutoencoder(nn.Module):
         parts: DiscoveredParts,
         *,
         frozen: bool = False,
-        places: bool = False,
+        weights: DiscoveryWeights | None = None,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -47,8 +47,7 @@ class PartAutoencoder(nn.Module):
         self.code_dim = backbone.feature_dim
         self.paint = nn.Conv2d(backbone.feature_dim, 3, 1)
         self.frozen = frozen
-        self._places = places
-        self._weights = PLACES if places else DiscoveryWeights()
+        self._weights = weights or DiscoveryWeights()
         if frozen:
             self._network.requires_grad_(False)
 
@@ -77,7 +76,7 @@ class PartAutoencoder(nn.Module):
         features = self._features(x)  # (B, C, h, w)
         maps = self.parts(features)  # (B, K + 1, h, w)
         theta = draw_motion(len(x), generator, x.device)
-        moved = self.parts(self._features(another_view(x, theta, generator, repainted=self._places)))
+        moved = self.parts(self._features(recolour(move(x, theta), generator)))
         loss, terms = discovery_loss(x, features, maps, self._weights)
         equivariance = equivariance_error(maps, moved, theta)
         painted = self._painting_error(x, features, maps)

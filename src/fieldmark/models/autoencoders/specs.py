@@ -137,13 +137,11 @@ class PartAutoencoderSpec:
         backbone: the backbone's spec.
         parts: the part learner's spec.
         frozen: leave the backbone as it is and learn the parts alone.
-        places: a part is a place, whatever mark lies on it.
     """
 
     backbone: BackboneSpec
     parts: PartsSpec = field(default_factory=PartsSpec)
     frozen: bool = False
-    places: bool = False
 
 
 @dataclass(frozen=True, slots=True)

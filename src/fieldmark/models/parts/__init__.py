@@ -3,7 +3,7 @@
 from fieldmark.models.parts.cells import EveryCell
 from fieldmark.models.parts.contract import PartLearner
 from fieldmark.models.parts.discovery import DiscoveredParts
-from fieldmark.models.parts.discovery_terms import PLACES, DiscoveryWeights, discovery_loss, equivariance_error
+from fieldmark.models.parts.discovery_terms import DiscoveryWeights, discovery_loss, equivariance_error
 from fieldmark.models.parts.keypoints import KeypointParts, keypoint_maps, locate
 from fieldmark.models.parts.linked_keypoints import LinkedKeypoints
 from fieldmark.models.parts.specs import PARTS, PartsSpec, build_parts, numbered_parts
@@ -11,7 +11,6 @@ from fieldmark.models.parts.whole import WholePicture
 
 __all__ = [
     "PARTS",
-    "PLACES",
     "DiscoveredParts",
     "DiscoveryWeights",
     "EveryCell",

@@ -55,11 +55,6 @@ class DiscoveryWeights:
     hidden: float = 0.3
 
 
-#: Of parts that are places, whatever mark lies on them: colours say less, and the same maps in other views, of which
-#: some places are repainted, say more. Asked so much, parts would be slow to appear; they are asked for that as well.
-PLACES = DiscoveryWeights(colours=0.25, features=0.25, equivariance=3.0, presence=1.0)
-
-
 def discovery_loss(
     pictures: Tensor,
     features: Tensor,
