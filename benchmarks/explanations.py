@@ -2,11 +2,12 @@
 
     python benchmarks/explanations.py
     python benchmarks/explanations.py --seeds 1
+    python benchmarks/explanations.py --seeds 1 --only annotated
 
-Trains a recogniser that adds up parts and, the same way, the plain one that looks at the whole picture, on generated
-birds. Then it draws individuals that neither has seen, each as all four species of its genus and with each mark hidden,
-and asks what ``explanation_protocols`` asks; of the part-based recogniser also by Grad-CAM and input times gradient.
-Finished runs are kept and not repeated; a training that was stopped goes on.
+Trains three recognisers on generated birds, the same way: one adds up parts that it discovered, one parts that are
+annotated, and the plain one looks at the whole picture. Then it draws individuals that none has seen, each as all four
+species of its genus and with each mark hidden, and asks what ``explanation_protocols`` asks; of those that add up parts
+also by Grad-CAM and input times gradient. Finished runs are kept and not repeated; a training that was stopped goes on.
 
 Grad-CAM needs pytorch-grad-cam (``pip install grad-cam``, part of the extra ``benchmarks``); without it its rows are
 empty.
@@ -51,7 +52,7 @@ from line_observer import LineObserver
 from record import QUICK_RUNS, ROOT, RUNS, Json, Row, RunStore, chosen_options, write_results
 
 #: All that decides the figures but the seed: the birds, how many individuals of each genus are explained, how every arm
-#: trains, and by what the arms differ. The part-based arm is the one that is explained.
+#: trains, and by what the arms differ. The arms with parts are explained.
 CONFIG: dict[str, dict[str, Json]] = {
     "birds": {"species": 24, "train": 60, "test": 20, "size": 128},
     # Trials were scored on those from 1,000,000 on.
@@ -67,7 +68,8 @@ CONFIG: dict[str, dict[str, Json]] = {
         "occlusion": 0.7,
         "occluders": ("grey", "noise", "texture", "superpixels"),
     },
-    "parts": {"parts": 12, "part_dropout": 0.2, "teacher": "second_order"},
+    "discovered": {"parts": 12, "part_dropout": 0.2, "teacher": "second_order"},
+    "annotated": {"keypoints": True, "part_dropout": 0.2, "teacher": "second_order"},
     "plain": {},
 }
 
@@ -76,11 +78,13 @@ QUICK: dict[str, dict[str, Json]] = {
     "birds": {"species": 4, "train": 6, "test": 2, "size": 64},
     "explained": {"individuals": 1},
     "training": {"epochs": 1, "resolution": 32, "batch_size": 8},
-    "parts": {},
+    "discovered": {},
+    "annotated": {},
     "plain": {},
 }
 
-ARMS = ("parts", "plain")
+#: The arms, and those of them that add up parts.
+ARMS, PARTED = ("discovered", "annotated", "plain"), ("discovered", "annotated")
 SEEDS = 3
 
 #: Smallest share of pictures whose mark's part comes first, and where its removal costs more; per cent.
@@ -97,16 +101,17 @@ def main() -> None:
     """Run what is not stored yet and write the results of all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=SEEDS, help="trainings of each arm, with seeds 0, 1, ...")
+    parser.add_argument("--only", choices=ARMS, help="run one arm; what is stored of the others is kept")
     parser.add_argument("--quick", action="store_true", help="one epoch, one genus, one seed: does it run?")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     bench = Bench(quick=arguments.quick)
     seeds = range(1 if arguments.quick else arguments.seeds)
-    found = {arm: [bench.run(arm, seed) for seed in seeds] for arm in ARMS}
+    found = {arm: runs for arm in ARMS if (runs := bench.runs(arm, seeds, wanted=arguments.only in (None, arm)))}
     notes = {
         "protocol": "individuals outside the training data; definitions in benchmarks/explanation_protocols.py",
         "config": json.dumps(bench.config),
-        "seeds": str(len(seeds)),
+        "seeds": json.dumps({arm: len(runs) for arm, runs in found.items()}),
         "source": "FunnyBirds: Hesse, Schaub-Meyer and Roth, ICCV 2023",
     }
     write_results("explanations", rows_of(found), out=arguments.out, quick=arguments.quick, notes=notes)
@@ -129,12 +134,17 @@ class Bench:
         """Return the training options of an arm."""
         return replace(TrainConfig(**self.config["training"], **self.config[arm]), seed=seed)
 
-    def run(self, arm: str, seed: int) -> dict[str, Json]:
-        """Train an arm and measure it, or return its stored result; arms with the same options are one."""
+    def runs(self, arm: str, seeds: Sequence[int], *, wanted: bool) -> list[dict[str, Json]]:
+        """Return an arm's results, seed by seed; what is not stored is run where it is wanted, else left out."""
+        found = [self.run(arm, seed, wanted=wanted) for seed in seeds]
+        return [result for result in found if result is not None]
+
+    def run(self, arm: str, seed: int, *, wanted: bool = True) -> dict[str, Json] | None:
+        """Return an arm's stored result; without one, train the arm and measure it where that is wanted."""
         options = self.options(arm, seed)
         kept = {name: self.config[name] for name in ("birds", "explained")}
         key = {"data": json.dumps(kept, sort_keys=True), "config": chosen_options(options)}
-        if (stored := self.store.get(key)) is not None:
+        if (stored := self.store.get(key)) is not None or not wanted:
             return stored
         birds = held_out(generate_birds(self.folder / "birds", **self.config["birds"]))
         out = self.folder / hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]
@@ -235,65 +245,78 @@ def counts(tallies: Sequence[Tally]) -> dict[str, int]:
 
 def rows_of(found: Mapping[str, Sequence[Mapping[str, Json]]]) -> list[Row]:
     """Average over seeds and hold against the goals."""
-    parts = found["parts"]
-    rows = [Row("parts of the recogniser", parts[0]["parts"])]
+    rows = []
     for arm, runs in found.items():
+        if arm in PARTED:
+            rows.append(Row(f"{arm}: parts of the recogniser", runs[0]["parts"]))
         rows.append(share(f"{arm}: individuals called rightly (%)", runs, "called rightly"))
         rows.append(
             share(f"{arm}: individuals called rightly within the genus (%)", runs, "called rightly within the genus")
         )
-    rows.append(share("the mark's part comes first (%)", parts, "first part", at_least=NAMED_GOAL))
-    rows += [
-        share(f"the same, the mark is {there} (%)", parts, f"first part {there}") for there in ("there", "missing")
-    ]
-    rows.append(share("the mark's part has the largest contrast (%)", parts, "most apart", at_least=NAMED_GOAL))
-    rows += [
-        share(f"largest contrast, the mark is {there} (%)", parts, f"most apart {there}")
-        for there in ("there", "missing")
-    ]
-    rows.append(share("where the mark is missing, its place is of the part that has it (%)", parts, "same part"))
-    for name, said in (("part", "first part"), ("most apart", "part with the largest contrast")):
-        metric = f"removing the {said} costs more than as much elsewhere (%)"
-        rows.append(share(metric, parts, f"removal {name}", at_least=REMOVAL_GOAL))
-    for name in (*METHODS, BESIDE):
-        named = NAMED_GOAL if name in ("evidence", BESIDE) else None
-        rows.append(share(f"{name}: the mark is ranked first of all (%)", parts, f"first mark {name}", at_least=named))
-        rows += [
-            share(f"{name}: the same, the mark is {there} (%)", parts, f"first mark {there} {name}")
-            for there in ("there", "missing")
-        ]
-        rows.append(share(f"{name}: the maximum lies on the mark (%)", parts, f"pointing {name}"))
-        removed = f"{name}: removing the named region costs more than as much elsewhere (%)"
-        rows.append(share(removed, parts, f"removal {name}"))
-    for name in METHODS:
-        rows += protocol_rows(name, [run.get(name, {}) for run in parts])
+    for arm in (arm for arm in PARTED if arm in found):
+        rows += part_rows(arm, found[arm])
+        for name in (*METHODS, BESIDE):
+            rows += method_rows(arm, name, found[arm])
+        for name in METHODS:
+            rows += protocol_rows(f"{arm}, {name}", name, found[arm])
     return rows + safety_rows(found)
 
 
+def part_rows(arm: str, runs: Sequence[Mapping[str, Json]]) -> list[Row]:
+    """Return whether an arm's parts name the mark."""
+    rows = []
+    for which, said in (("first part", "the mark's part comes first"), ("most apart", "it has the largest contrast")):
+        rows.append(share(f"{arm}: {said} (%)", runs, which, at_least=NAMED_GOAL))
+        rows += [
+            share(f"{arm}: {said}, the mark is {there} (%)", runs, f"{which} {there}") for there in ("there", "missing")
+        ]
+    rows.append(share(f"{arm}: where the mark is missing, its place is of the part that has it (%)", runs, "same part"))
+    for name, said in (("part", "first part"), ("most apart", "part with the largest contrast")):
+        metric = f"{arm}: removing the {said} costs more than as much elsewhere (%)"
+        rows.append(share(metric, runs, f"removal {name}", at_least=REMOVAL_GOAL))
+    return rows
+
+
+def method_rows(arm: str, name: str, runs: Sequence[Mapping[str, Json]]) -> list[Row]:
+    """Return whether a method names the mark; only Fieldmark's own are held against the goal."""
+    named = NAMED_GOAL if name in ("evidence", BESIDE) else None
+    what = f"{arm}, {name}"
+    return [
+        share(f"{what}: the mark is ranked first of all (%)", runs, f"first mark {name}", at_least=named),
+        *(
+            share(f"{what}: the same, the mark is {there} (%)", runs, f"first mark {there} {name}")
+            for there in ("there", "missing")
+        ),
+        share(f"{what}: the maximum lies on the mark (%)", runs, f"pointing {name}"),
+        share(f"{what}: removing the named region costs more than as much elsewhere (%)", runs, f"removal {name}"),
+    ]
+
+
 def safety_rows(found: Mapping[str, Sequence[Mapping[str, Json]]]) -> list[Row]:
-    """Return what hiding a mark does to each arm; only the parts are held against the goal."""
+    """Return what hiding a mark does to each arm; only those with parts are held against the goal."""
     asked = {
         "sure of a wrong class when a mark is hidden (%)": ("unsafe", SAFETY_GOAL),
         "a wrong name given as certain when a mark is hidden (%)": ("unsafe decision", SAFETY_GOAL),
         "called rightly when a mark is hidden (%)": ("right hidden", None),
     }
     return [
-        share(f"{arm}: {metric}", found[arm], name, at_most=goal if arm == "parts" else None)
+        share(f"{arm}: {metric}", found[arm], name, at_most=goal if arm in PARTED else None)
         for metric, (name, goal) in asked.items()
-        for arm in ARMS
+        for arm in found
     ]
 
 
-def protocol_rows(name: str, runs: Sequence[Mapping[str, Json]]) -> list[Row]:
+def protocol_rows(what: str, name: str, runs: Sequence[Mapping[str, Json]]) -> list[Row]:
     """Return one method's scores after FunnyBirds; only Fieldmark's own are held against goals."""
+    scored = [run.get(name, {}) for run in runs]
     rows = []
     for score in ("completeness", "correctness", "contrastivity", "CSDC", "PC", "DC", "D"):
-        values = [run[score] for run in runs if run.get(score) is not None]
+        values = [run[score] for run in scored if run.get(score) is not None]
         value = round(statistics.mean(values), 4) if values else None
         least = PROTOCOL_GOALS.get(score) if name == "evidence" else None
         rows.append(
             Row(
-                f"{name}: {score}",
+                f"{what}: {score}",
                 value,
                 spread=deviation(values, 4),
                 goal=f">= {least:g}" if least is not None else None,

@@ -125,6 +125,32 @@ def test_places_are_found_finer_than_a_cell() -> None:
     assert torch.equal(found[..., 2], maps[:, :1].flatten(2).amax(-1))
 
 
+def test_bumps_of_fine_maps_are_a_share_of_the_side() -> None:
+    generator = torch.Generator().manual_seed(0)
+    positions, seen = 0.2 + 0.6 * torch.rand(64, 1, 2, generator=generator), torch.ones(64, 1, dtype=torch.bool)
+    maps = torch.randn(64, 2, 32, 32, generator=generator).softmax(1)
+    wanted = 0.04 * 32
+
+    def loss(sigma: float) -> torch.Tensor:
+        parts = KeypointParts(4, ("a",), width=8, sigma=sigma)
+        return parts.loss(maps, positions, seen, torch.ones(64, dtype=torch.bool))[0]
+
+    assert torch.equal(loss(SIGMA), loss(wanted))
+    assert not torch.isclose(loss(wanted), loss(2 * wanted))
+    found = locate(keypoint_maps(positions, seen, (32, 32), wanted))
+    assert ((found[..., :2] - positions) * 32).abs().max() < 0.1
+
+
+def test_where_a_keypoint_is_may_hang_on_what_lies_far_away() -> None:
+    torch.manual_seed(0)
+    parts = KeypointParts(4, ("a",), width=8).eval()
+    features = torch.zeros(1, 4, 16, 16)
+    elsewhere = features.clone()
+    elsewhere[:, :, 14:, 14:] = 3.0
+    with torch.no_grad():
+        assert not torch.allclose(parts(features)[..., 2, 2], parts(elsewhere)[..., 2, 2], atol=1e-4)
+
+
 def test_a_second_bump_far_away_does_not_pull() -> None:
     maps = torch.zeros(1, 2, 9, 9)
     maps[0, 0, 1, 1], maps[0, 0, 7, 7] = 0.9, 0.8

@@ -7,8 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from fieldmark.errors import ConfigError
+from fieldmark.models.layers.context import ContextNetwork
 
-#: Radius of the window, in cells, over which ``locate`` averages: of a bump of ``SIGMA`` it holds nearly all.
+#: Least standard deviation of a bump as a share of the map's longer side: on fine maps a bump of a cell would be so
+#: small that hardly a cell says where a part is, and a part would see little of its mark.
+_SPREAD = 0.04
+
+#: Radius of the window over which ``locate`` averages, at least this many cells: of a bump of 0.7 cells it holds nearly
+#: all.
 _WINDOW = 2
 
 #: Shares below this count as this in logarithms.
@@ -18,16 +24,19 @@ _LEAST = 1e-30
 class KeypointParts(nn.Module):
     """One part for each annotated keypoint: its share of the cells is a bump around the keypoint.
 
+    Where a keypoint is is found by what lies near and by a look around the whole picture: features that are local, so
+    that a cell says what is of its place, don't know a throat from a breast.
+
     Args:
         feature_dim: number C of channels of the features.
         names: the names of the K keypoints.
-        width: channels of its own layers.
-        sigma: standard deviation of the bumps that it learns, in cells. The default is a bump that just fills a cell:
-            wider ones merge where keypoints crowd, as on a bird's head.
+        width: channels of its own layers, a multiple of 8.
+        sigma: standard deviation of the bumps that it learns, in cells; on fine maps it is 4 % of the longer side. The
+            default is a bump that just fills a cell: wider ones merge where keypoints crowd, as on a bird's head.
         presence_weight: weight of the presence term in the loss.
 
     Raises:
-        ConfigError: no names, or a width below 1.
+        ConfigError: no names, or a width that is no multiple of 8.
     """
 
     background = True
@@ -47,20 +56,21 @@ class KeypointParts(nn.Module):
                 "The data have no keypoints whose names the parts could take.",
                 "Give data with annotated keypoints, or leave keypoints out.",
             )
-        if width < 1:
-            raise ConfigError(f"Keypoint parts can't have {width} channels.", "Give a width of 1 or more.")
+        if width < 1 or width % 8:
+            raise ConfigError(f"Keypoint parts can't have {width} channels.", "Give a multiple of 8, such as 64.")
         self.names = tuple(names)
         self.sigma = sigma
         self.presence_weight = presence_weight
-        self.layers = nn.Sequential(
+        self.near = nn.Sequential(
             nn.Conv2d(feature_dim, width, 3, padding=1, bias=False),
             nn.BatchNorm2d(width),
             nn.ReLU(),
             nn.Conv2d(width, width, 3, padding=1, bias=False),
             nn.BatchNorm2d(width),
             nn.ReLU(),
-            nn.Conv2d(width, len(self.names) + 1, 1),
         )
+        self.far = ContextNetwork(feature_dim, width)
+        self.shares = nn.Conv2d(width, len(self.names) + 1, 1)
 
     @property
     def guessing_loss(self) -> float:
@@ -71,7 +81,7 @@ class KeypointParts(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Turn features (B, C, H, W) into maps (B, K + 1, H, W), shares of the K keypoints and the background."""
-        logits: Tensor = self.layers(features)
+        logits: Tensor = self.shares(self.near(features) + self.far(features))
         # Shares of 16 bits would not add up to 1.
         return logits.to(torch.promote_types(logits.dtype, torch.float32)).softmax(1)
 
@@ -99,17 +109,19 @@ class KeypointParts(nn.Module):
             The sum, averaged over the annotated pictures (0 without any), and its terms ``keypoint_maps`` and
             ``keypoint_presence``, detached and not weighted.
         """
-        cells = self._cell_loss(maps, keypoint_maps(positions, visible, (maps.shape[2], maps.shape[3]), self.sigma))
+        size = (maps.shape[2], maps.shape[3])
+        sigma = max(self.sigma, _SPREAD * max(size))
+        cells = self._cell_loss(maps, keypoint_maps(positions, visible, size, sigma), sigma)
         presence = _presence_loss(maps, visible)
         count = annotated.sum().clamp_min(1)
         cells, presence = ((term * annotated).sum() / count for term in (cells, presence))
         terms = {"keypoint_maps": cells.detach(), "keypoint_presence": presence.detach()}
         return cells + self.presence_weight * presence, terms
 
-    def _cell_loss(self, maps: Tensor, targets: Tensor) -> Tensor:
-        """Return each picture's weighted cross-entropy (B,) of maps and targets (B, K + 1, H, W)."""
+    def _cell_loss(self, maps: Tensor, targets: Tensor, sigma: float) -> Tensor:
+        """Return each picture's weighted cross-entropy (B,) of maps and targets (B, K + 1, H, W), bumps of sigma."""
         cells = maps.shape[2] * maps.shape[3]
-        covered = len(self.names) * 2 * math.pi * self.sigma**2  # by the bumps of all parts, in cells
+        covered = len(self.names) * 2 * math.pi * sigma**2  # by the bumps of all parts, in cells
         weights = maps.new_full((len(self.names) + 1, 1, 1), math.sqrt(max(1.0, (cells - covered) / covered)))
         weights[-1] = 1
         wanted = weights * targets
@@ -157,8 +169,9 @@ def locate(maps: Tensor) -> Tensor:
     height, width = shares.shape[2:]
     confidence, place = shares.flatten(2).max(-1)
     rows, columns = (torch.arange(length, device=maps.device) for length in (height, width))
-    down = (rows - (place // width).unsqueeze(-1)).abs() <= _WINDOW  # (B, K, H)
-    across = (columns - (place % width).unsqueeze(-1)).abs() <= _WINDOW  # (B, K, W)
+    radius = max(_WINDOW, math.ceil(2 * _SPREAD * max(height, width)))  # in cells
+    down = (rows - (place // width).unsqueeze(-1)).abs() <= radius  # (B, K, H)
+    across = (columns - (place % width).unsqueeze(-1)).abs() <= radius  # (B, K, W)
     near = shares * down.unsqueeze(3) * across.unsqueeze(2)
     total = near.sum((2, 3)).clamp_min(_LEAST)
     x = (near.sum(2) * (columns + 0.5)).sum(-1) / (total * width)
