@@ -278,8 +278,8 @@ def part_rows(arm: str, runs: Sequence[Mapping[str, Json]]) -> list[Row]:
 
 
 def method_rows(arm: str, name: str, runs: Sequence[Mapping[str, Json]]) -> list[Row]:
-    """Return whether a method names the mark; only Fieldmark's own are held against the goal."""
-    named = NAMED_GOAL if name in ("evidence", BESIDE) else None
+    """Return whether a method names the mark; only Fieldmark's own are held against the goals."""
+    named, removal = (NAMED_GOAL, REMOVAL_GOAL) if name in ("evidence", BESIDE) else (None, None)
     what = f"{arm}, {name}"
     return [
         share(f"{what}: the mark is ranked first of all (%)", runs, f"first mark {name}", at_least=named),
@@ -288,7 +288,12 @@ def method_rows(arm: str, name: str, runs: Sequence[Mapping[str, Json]]) -> list
             for there in ("there", "missing")
         ),
         share(f"{what}: the maximum lies on the mark (%)", runs, f"pointing {name}"),
-        share(f"{what}: removing the named region costs more than as much elsewhere (%)", runs, f"removal {name}"),
+        share(
+            f"{what}: removing the named region costs more than as much elsewhere (%)",
+            runs,
+            f"removal {name}",
+            at_least=removal,
+        ),
     ]
 
 
