@@ -28,10 +28,10 @@ _CHUNK = 512
 
 
 def write_guide(
-    run: Path,
+    run: Path | str,
     *,
-    cache: Path,
-    out: Path | None = None,
+    cache: Path | str,
+    out: Path | str | None = None,
     splits: Sequence[str] = MARK_SPLITS,
     held_out: str | None = None,
     pairs: int = DEFAULT_PAIRS,
@@ -66,7 +66,8 @@ def write_guide(
         DataError: the run has no table, no labelled pictures in ``splits``, or ``out`` holds something else.
         ModelError: the recogniser has no parts whose evidence adds up.
     """
-    folder = out or run / GUIDE_FOLDER
+    run, cache = Path(run), Path(cache)
+    folder = run / GUIDE_FOLDER if out is None else Path(out)
     _check_folder(folder)
     _check_splits([*splits, *([held_out] if held_out else [])])
     reader = load_reader(run, device=device)

@@ -1,3 +1,5 @@
+import inspect
+import re
 import subprocess
 import sys
 
@@ -48,3 +50,15 @@ def test_another_name_is_an_attribute_error() -> None:
 def test_importing_the_package_loads_nothing_heavy() -> None:
     code = "import fieldmark, sys; sys.exit(bool({'torch', 'polars', 'numpy'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_where_a_path_is_taken_its_text_is_taken_too() -> None:
+    functions = [getattr(fieldmark, name) for name in NAMES if inspect.isfunction(getattr(fieldmark, name))]
+    taken = {
+        (function.__name__, parameter.name): str(parameter.annotation)
+        for function in functions
+        for parameter in inspect.signature(function).parameters.values()
+        if "Path" in str(parameter.annotation)
+    }
+    assert len(taken) > 30
+    assert [place for place, annotation in taken.items() if not re.search(r"\bstr\b", annotation)] == []

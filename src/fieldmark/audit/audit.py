@@ -44,9 +44,9 @@ AuditProgress = Callable[[str, int, int], None]
 def audit_table(
     data: Table | Path | str,
     *,
-    cache: Path,
+    cache: Path | str,
     network: "FrozenNetwork | None" = None,
-    out: Path | None = None,
+    out: Path | str | None = None,
     reader: str | None = None,
     seed: int = 0,
     progress: AuditProgress | None = None,
@@ -71,10 +71,11 @@ def audit_table(
         DataError: the data can't be read.
         BundleError: the network gives no numbers.
     """
+    cache = Path(cache)
     table = data if isinstance(data, Table) else read_table(data, reader=reader, seed=seed)
     report = check_data(table, cache, _step(progress, "Decoding pictures"))
     result = _audit(table, report, cache, network, seed, progress)
-    return result if out is None else write_audit(result, table.root, out)
+    return result if out is None else write_audit(result, table.root, Path(out))
 
 
 def _audit(

@@ -71,11 +71,11 @@ class DecidingPredictor(Protocol):
 
 
 def evaluate(
-    run: Path,
-    data: Path | None = None,
+    run: Path | str,
+    data: Path | str | None = None,
     *,
     split: str = "test",
-    cache: Path,
+    cache: Path | str,
     reader: str | None = None,
     seed: int = 0,
     progress: Progress | None = None,
@@ -97,6 +97,7 @@ def evaluate(
         BundleError: the run has no bundle, or it can't be read.
         DataError: no such data, no labelled rows in the split, or classes that the bundle does not know.
     """
+    run, cache = Path(run), Path(cache)
     predictor = load_predictor(run)
     table = table_of(run, data, reader=reader, seed=seed)
     trained = Table.load(run / _TABLE_FILE) if (run / _TABLE_FILE).is_file() else None
@@ -109,7 +110,7 @@ def evaluate(
     return result
 
 
-def table_of(run: Path, data: Path | None, *, reader: str | None, seed: int) -> Table:
+def table_of(run: Path, data: Path | str | None, *, reader: str | None, seed: int) -> Table:
     """Read the data to evaluate on: those named, else those that the run was trained on.
 
     Args:

@@ -30,9 +30,9 @@ def has_held_out_rows(run: Path) -> bool:
 
 
 def fit_decisions(
-    run: Path,
+    run: Path | str,
     *,
-    cache: Path,
+    cache: Path | str,
     options: RuleOptions | None = None,
     folds: int = 0,
     progress: Progress | None = None,
@@ -62,6 +62,7 @@ def fit_decisions(
     if folds == 1 or folds < 0:
         raise ConfigError(f"There can't be {folds} folds.", "Give 2 or more, or 0 for the validation split.")
     wanted = options or RuleOptions()
+    run, cache = Path(run), Path(cache)
     predictor = load_predictor(run)
     table = _table_of(run)
     images = cache_images(table, predictor.info.preprocessing, cache)

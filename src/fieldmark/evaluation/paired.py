@@ -41,7 +41,7 @@ class _Side:
         return [metrics.weighted_macro_recall(training.truth, training.predicted) for training in self.trainings]
 
 
-def compare_runs(first: Path, second: Path, *, seed: int = 0) -> RunComparison:
+def compare_runs(first: Path | str, second: Path | str, *, seed: int = 0) -> RunComparison:
     """Compare two evaluated runs on the pictures that both were evaluated on.
 
     Of two single runs, top-1 is tested by McNemar's exact test; intervals, and all tests of folders of several seeds,
@@ -55,7 +55,7 @@ def compare_runs(first: Path, second: Path, *, seed: int = 0) -> RunComparison:
     Raises:
         DataError: one was not evaluated, or they were evaluated on different data, splits or pictures.
     """
-    sides = (_side(first), _side(second))
+    sides = (_side(Path(first)), _side(Path(second)))
     _check_same_pictures(sides)
     a, b = sides
     whole = a.trainings[0]

@@ -73,11 +73,11 @@ class _Answers:
 
 
 def evaluate_robustness(
-    run: Path,
-    data: Path | None = None,
+    run: Path | str,
+    data: Path | str | None = None,
     *,
     split: str = "test",
-    cache: Path,
+    cache: Path | str,
     reader: str | None = None,
     pictures: int | None = DEFAULT_PICTURES,
     seed: int = 0,
@@ -102,6 +102,7 @@ def evaluate_robustness(
     """
     if pictures is not None and pictures < 1:
         raise ConfigError(f"Robustness can't be measured on {pictures} pictures.", "Ask for 1 or more.")
+    run, cache = Path(run), Path(cache)
     predictor = load_predictor(run)
     info = predictor.info
     table = table_of(run, data, reader=reader, seed=seed)

@@ -30,11 +30,11 @@ _OWN_OPTIONS = ("seed", "seconds", "cpu_hours", "epochs_trained")
 
 
 def evaluate_seeds(
-    folder: Path,
-    data: Path | None = None,
+    folder: Path | str,
+    data: Path | str | None = None,
     *,
     split: str = "test",
-    cache: Path,
+    cache: Path | str,
     reader: str | None = None,
     seed: int = 0,
     progress: Progress | None = None,
@@ -54,6 +54,7 @@ def evaluate_seeds(
         BundleError: the folder holds no trainings, or one that has not finished.
         DataError: as ``evaluate`` does, or trainings on different data.
     """
+    folder = Path(folder)
     runs = seed_folders(folder)
     if not runs:
         raise BundleError(f"There are no seeds in {folder}.", "Give the folder that `fieldmark train --seeds` wrote.")

@@ -30,7 +30,7 @@ def field_marks(
     image: ImageSource,
     versus: str | None = None,
     *,
-    cache: Path | None = None,
+    cache: Path | str | None = None,
     verify: bool = True,
     fill: str = DEFAULT_FILL,
     top: int = TOP,
@@ -62,7 +62,7 @@ def field_marks(
     if cache is None:
         return explanation
     try:
-        others = read_class(Path(run), reader, explanation.rival, cache, progress=progress)
+        others = read_class(Path(run), reader, explanation.rival, Path(cache), progress=progress)
     except DataError as error:
         note = f"No training pictures of {explanation.rival} are shown: {error.message}"
         return replace(explanation, notes=(*explanation.notes, note))

@@ -17,7 +17,11 @@ from fieldmark.records import Progress
 
 
 def export_onnx(
-    run: Path, out: Path | None = None, *, data: Path | None = None, progress: Progress | None = None
+    run: Path | str,
+    out: Path | str | None = None,
+    *,
+    data: Path | str | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """Write a run's recogniser as an ONNX file, and check it; a file that is there is replaced.
 
@@ -43,7 +47,8 @@ def export_onnx(
             a picture or gives other outputs; then nothing is written.
     """
     run = Path(run)
-    return write_onnx(ExportJob(run, out or export_folder(run) / ONNX_FILE, data, progress)).file
+    file = export_folder(run) / ONNX_FILE if out is None else Path(out)
+    return write_onnx(ExportJob(run, file, None if data is None else Path(data), progress)).file
 
 
 def write_onnx(job: ExportJob) -> Exported:

@@ -66,7 +66,7 @@ def add_class(
     *,
     lineage: Sequence[str] = (),
     out: Path | str | None = None,
-    cache: Path | None = None,
+    cache: Path | str | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> ClassAdded:
@@ -98,7 +98,7 @@ def add_class(
     given, broken = _read(images, old.info.preprocessing)
     predictor = predictor_of(old, device)
     seen = see_pictures(predictor, given, wanted)
-    stored = stored_pictures(Path(run), predictor, cache, progress=progress)
+    stored = stored_pictures(Path(run), predictor, None if cache is None else Path(cache), progress=progress)
     extended = _Extended(old, stored, seen)
     row, taken = extended.fit()
     changed = extended.change(row, ranks, wanted)

@@ -37,7 +37,7 @@ def neighbours(
     *,
     part: str | None = None,
     count: int = COUNT,
-    cache: Path | None = None,
+    cache: Path | str | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> NearestPictures:
@@ -72,7 +72,7 @@ def neighbours(
         raise BrokenImageError(
             f"{source_name(image, 1)} can't be compared: {error.message}.", "Name a picture that can be opened."
         ) from error
-    stored = stored_pictures(folder, predictor, cache, progress=progress)
+    stored = stored_pictures(folder, predictor, None if cache is None else Path(cache), progress=progress)
     found = predictor.outputs(fitted.pixels[None])
     asked = _Asked(image, fitted, found, stored, _searched(stored, image), count, gallery_home(folder))
     compared = tuple(_by_whole(asked) if slot is None else _by_part(asked, predictor, slot) for slot in wanted)

@@ -40,7 +40,7 @@ def remove_class(
     name: str,
     *,
     out: Path | str | None = None,
-    cache: Path | None = None,
+    cache: Path | str | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> ClassRemoved:
@@ -70,7 +70,7 @@ def remove_class(
     if len(old.info.classes) < 3:
         raise ConfigError("A recogniser of one class would tell nothing apart.", "Keep two classes or more.")
     place = place_for(old.folder, "without", name, None if out is None else Path(out))
-    stored = _stored(Path(run), old, cache, device, progress)
+    stored = _stored(Path(run), old, None if cache is None else Path(cache), device, progress)
     kept = [index for index, label in enumerate(old.info.classes) if label != name]
     changed = _changed(old, name, kept, stored)
     moved = write_changed(old, changed, place)

@@ -16,7 +16,7 @@ from fieldmark.results import PICTURE_FOLDER, RESULT_FILE, EvalResult
 _PAIRS_AT_ONCE = 6
 
 
-def write_report(run: Path) -> Path:
+def write_report(run: Path | str) -> Path:
     """Write RUN/report.html, one file that needs nothing else, from RUN's evaluation, robustness and log; atomically.
 
     Args:
@@ -28,6 +28,7 @@ def write_report(run: Path) -> Path:
     Raises:
         DataError: the run was not evaluated, or its result can't be read.
     """
+    run = Path(run)
     return write_page(run, "report.html.j2", _content(run, EvalResult.load(run)))
 
 

@@ -41,7 +41,7 @@ def create_app(
     settings: ServiceSettings | None = None,
     keys: ApiKeys | None = None,
     feedback: FeedbackStore | None = None,
-    cache: Path | None = None,
+    cache: Path | str | None = None,
     engine: str = "torch",
     device: str = "cpu",
 ) -> FastAPI:
@@ -67,7 +67,9 @@ def create_app(
         ConfigError: an unknown engine or device, or no bundle at all.
     """
     settings = settings or ServiceSettings()
-    load = partial(_loader, settings=settings, engine=engine, device=device, cache=cache)
+    load = partial(
+        _loader, settings=settings, engine=engine, device=device, cache=None if cache is None else Path(cache)
+    )
     service = RecognitionService(_sources(runs), load, settings, feedback)
 
     @asynccontextmanager

@@ -89,7 +89,7 @@ class _Written:
 
 
 def generate_birds(
-    out: Path,
+    out: Path | str,
     *,
     species: int = 24,
     train: int,
@@ -120,6 +120,7 @@ def generate_birds(
         ConfigError: a setting is out of range.
         DataError: ``out`` holds something else; nothing is overwritten.
     """
+    out = Path(out)
     settings = _Settings(_VERSION, species, train, test, size, seed)
     catalogue = species_catalogue(species)
     check_size(size)

@@ -71,11 +71,11 @@ class PretrainOutcome:
 
 
 def pretrain(
-    data: Path | Table,
-    out: Path,
+    data: Path | str | Table,
+    out: Path | str,
     config: PretrainConfig,
     *,
-    cache: Path,
+    cache: Path | str,
     reader: str | None = None,
     resume: bool = False,
     observer: TrainObserver | None = None,
@@ -100,6 +100,7 @@ def pretrain(
         TrainingError: the loss is not a number, or exploded.
     """
     started = time.monotonic()
+    out, cache = Path(out), Path(cache)
     config = with_initial_backbone(config)
     fabric = make_fabric(config.precision)
     hears = observer if observer is not None and fabric.global_rank == 0 else SilentObserver()

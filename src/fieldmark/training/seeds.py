@@ -35,12 +35,12 @@ class SeedRun:
 
 
 def train_seeds(
-    data: Path | Table,
-    out: Path,
+    data: Path | str | Table,
+    out: Path | str,
     config: TrainConfig,
     *,
     seeds: int = 3,
-    cache: Path,
+    cache: Path | str,
     reader: str | None = None,
     resume: bool = False,
     observer: TrainObserver | None = None,
@@ -65,6 +65,7 @@ def train_seeds(
     """
     if seeds < 1:
         raise ConfigError(f"{seeds} trainings are none.", "Give 1 or more.")
+    out = Path(out)
     _check_folder(out)
     table = data if isinstance(data, Table) else read_table(data, reader=reader, seed=config.seed)
     resolved = with_initial_parts(with_initial_backbone(config))

@@ -52,11 +52,11 @@ class TrainResult:
 
 
 def train(
-    data: Path | Table,
-    out: Path,
+    data: Path | str | Table,
+    out: Path | str,
     config: TrainConfig,
     *,
-    cache: Path,
+    cache: Path | str,
     reader: str | None = None,
     resume: bool = False,
     observer: TrainObserver | None = None,
@@ -80,6 +80,7 @@ def train(
         TrainingError: the loss is not a number, or exploded.
     """
     started = time.monotonic()
+    out, cache = Path(out), Path(cache)
     config = with_initial_parts(with_initial_backbone(config))
     fabric = make_fabric(config.precision)
     hears = observer if observer is not None and fabric.global_rank == 0 else SilentObserver()
