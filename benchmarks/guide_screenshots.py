@@ -1,10 +1,11 @@
 """Take the pictures of the field guide that the documentation shows.
 
     python benchmarks/guide_screenshots.py GUIDE
+    python benchmarks/guide_screenshots.py GUIDE --prefix named-guide --views pair
 
 GUIDE is what ``fieldmark guide`` wrote of a run of generated birds. Needs playwright and Chromium (CHROMIUM names it,
 where it has another name). Writes docs/images/guide-*.png, at the widths of a desk and of a phone; --out names another
-folder.
+folder, --prefix another beginning of the names.
 """
 
 import argparse
@@ -40,12 +41,16 @@ def main() -> None:
     """Take all pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("guide", type=Path)
+    parser.add_argument("--prefix", default="guide")
+    parser.add_argument("--views", nargs="+", choices=[view.name for view in VIEWS], help="take some pictures only")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     with open_browser() as browser:
         for view in VIEWS:
-            file = arguments.out / f"guide-{view.name}.png"
+            if arguments.views and view.name not in arguments.views:
+                continue
+            file = arguments.out / f"{arguments.prefix}-{view.name}.png"
             take(browser, first(arguments.guide, view.page), view, file)
             print(f"{file.name}: {file.stat().st_size / 1000:.0f} kB")
 
