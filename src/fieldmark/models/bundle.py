@@ -23,6 +23,8 @@ from fieldmark.record_files import save_text
 from fieldmark.records import Preprocessing
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from fieldmark.models.build import ModelSpec
     from fieldmark.models.recognizer import Recognizer
 
@@ -195,11 +197,27 @@ def load_bundle(folder: Path) -> tuple["Recognizer", BundleInfo]:
             "Train or copy the bundle again.",
         )
     try:
-        recognizer.load_state_dict(load_file(path))
-    except (OSError, RuntimeError, safetensors.SafetensorError) as error:
+        weights = load_file(path)
+    except (OSError, safetensors.SafetensorError) as error:
         first = str(error).splitlines()[0]
         raise BundleError(f"{path} can't be read: {first}", "Train or copy the bundle again.") from error
+    try:
+        recognizer.load_state_dict(weights)
+    except RuntimeError as error:
+        raise BundleError(
+            f"{path} holds weights of another network than this version builds{_difference(recognizer, weights)}.",
+            f"Use the version of Fieldmark that wrote it ({info.fieldmark_version}), or train the bundle again.",
+        ) from error
     return recognizer.eval(), info
+
+
+def _difference(recognizer: "Recognizer", weights: Mapping[str, "Tensor"]) -> str:
+    """Return, in words, of which weight there is too much or too little; empty where only shapes differ."""
+    wanted = recognizer.state_dict()
+    for names, said in ((wanted.keys() - weights.keys(), "lacks"), (weights.keys() - wanted.keys(), "has, besides,")):
+        if names:
+            return f": it {said} {min(names)}" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+    return ""
 
 
 def weights_fingerprint(folder: Path) -> str:

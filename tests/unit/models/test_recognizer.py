@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from fieldmark.errors import BundleError, ConfigError
@@ -242,3 +243,19 @@ def test_missing_unfinished_and_damaged_bundles_are_told_apart(tmp_path: Path) -
     (tmp_path / "bundle" / "bundle.json").write_text('{"format": 99}')
     with pytest.raises(BundleError, match="format 99"):
         read_info(tmp_path)
+
+
+def test_weights_of_another_network_say_what_they_lack_or_have_besides(tmp_path: Path) -> None:
+    save_bundle(tmp_path / "bundle", build_recognizer(SPEC), info())
+    path = tmp_path / "bundle" / "weights.safetensors"
+    weights = load_file(path)
+    save_file({name: values for name, values in weights.items() if name != "bias"}, path)
+    with pytest.raises(BundleError, match=r"another network than this version builds: it lacks bias\.") as caught:
+        load_bundle(tmp_path)
+    assert "train the bundle again" in caught.value.cure
+    save_file(weights | {"more": torch.zeros(1), "most": torch.zeros(1)}, path)
+    with pytest.raises(BundleError, match="it has, besides, more and 1 more"):
+        load_bundle(tmp_path)
+    save_file(weights | {"bias": torch.zeros(3)}, path)
+    with pytest.raises(BundleError, match=r"than this version builds\."):
+        load_bundle(tmp_path)
