@@ -13,7 +13,6 @@ Grad-CAM needs pytorch-grad-cam (``pip install grad-cam``, part of the extra ``b
 empty.
 """
 
-import argparse
 import functools
 import hashlib
 import json
@@ -22,11 +21,12 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
 from attributions import METHODS, Attribution
-from experiment import deviation
+from experiment import Experiment, argument_parser, deviation
 from explained_birds import Individual, Pixels, draw_individuals
 from explanation_protocols import (
     BESIDE,
@@ -49,7 +49,7 @@ from fieldmark.synthetic import generate_birds
 from fieldmark.training.config import TrainConfig
 from fieldmark.training.train import train
 from line_observer import LineObserver
-from record import QUICK_RUNS, ROOT, RUNS, Json, Row, RunStore, chosen_options, write_results
+from record import ROOT, Json, Row, Scalar, chosen_options, write_results
 
 #: All that decides the figures but the seed: the birds, how many individuals of each genus are explained, how every arm
 #: trains, and by what the arms differ. The arms with parts are explained.
@@ -97,17 +97,27 @@ PROTOCOL_GOALS = {"completeness": 0.95, "correctness": 0.85, "contrastivity": 0.
 SAFETY_GOAL = 1.0
 
 
+class Job(NamedTuple):
+    """One run: an arm, with a seed."""
+
+    arm: str
+    seed: int
+
+
 def main() -> None:
     """Run what is not stored yet and write the results of all."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=SEEDS, help="trainings of each arm, with seeds 0, 1, ...")
-    parser.add_argument("--only", choices=ARMS, help="run one arm; what is stored of the others is kept")
-    parser.add_argument("--quick", action="store_true", help="one epoch, one genus, one seed: does it run?")
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
-    bench = Bench(quick=arguments.quick)
-    seeds = range(1 if arguments.quick else arguments.seeds)
-    found = {arm: runs for arm in ARMS if (runs := bench.runs(arm, seeds, wanted=arguments.only in (None, arm)))}
+    arguments = argument_parser(__doc__, ARMS, f"{SEEDS}", "one epoch, one genus, one seed: does it run?").parse_args()
+    bench = Bench("explanations", arguments.shared, quick=arguments.quick)
+    seeds = 1 if arguments.quick else arguments.seeds or SEEDS
+
+    def wanted(job: Job) -> bool:
+        return arguments.only in (None, job.arm) and job.seed < seeds
+
+    def runs_of(arm: str) -> list[dict[str, Json]]:
+        jobs = [Job(arm, seed) for seed in range(max(SEEDS, seeds))]
+        return list(bench.gather(jobs, wanted, bench.key, bench.run))
+
+    found = {arm: runs for arm in ARMS if (runs := runs_of(arm))}
     notes = {
         "protocol": "individuals outside the training data; definitions in benchmarks/explanation_protocols.py",
         "config": json.dumps(bench.config),
@@ -117,42 +127,32 @@ def main() -> None:
     write_results("explanations", rows_of(found), out=arguments.out, quick=arguments.quick, notes=notes)
 
 
-class Bench:
-    """Trains arms, explains with them, and keeps what was found.
+class Bench(Experiment):
+    """Trains arms, and explains with them."""
 
-    Args:
-        quick: as little as runs through.
-    """
-
-    def __init__(self, *, quick: bool) -> None:
-        self.config = {name: {**options, **(QUICK[name] if quick else {})} for name, options in CONFIG.items()}
-        self.store = RunStore("explanations", QUICK_RUNS if quick else RUNS)
+    def __init__(self, name: str, shared: Path, *, quick: bool) -> None:
+        super().__init__(name, shared, quick=quick)
+        self.config = {part: {**options, **(QUICK[part] if quick else {})} for part, options in CONFIG.items()}
         self.folder = ROOT / "runs" / ("explanations-quick" if quick else "explanations")
         self._individuals: list[Individual] = []
 
-    def options(self, arm: str, seed: int) -> TrainConfig:
-        """Return the training options of an arm."""
-        return replace(TrainConfig(**self.config["training"], **self.config[arm]), seed=seed)
+    def options(self, job: Job) -> TrainConfig:
+        """Return the training options of a run."""
+        return replace(TrainConfig(**self.config["training"], **self.config[job.arm]), seed=job.seed)
 
-    def runs(self, arm: str, seeds: Sequence[int], *, wanted: bool) -> list[dict[str, Json]]:
-        """Return an arm's results, seed by seed; what is not stored is run where it is wanted, else left out."""
-        found = [self.run(arm, seed, wanted=wanted) for seed in seeds]
-        return [result for result in found if result is not None]
+    def key(self, job: Job) -> dict[str, Scalar]:
+        """Return what decides a run's result."""
+        kept = {part: self.config[part] for part in ("birds", "explained")}
+        return {"data": json.dumps(kept, sort_keys=True), "config": chosen_options(self.options(job))}
 
-    def run(self, arm: str, seed: int, *, wanted: bool = True) -> dict[str, Json] | None:
-        """Return an arm's stored result; without one, train the arm and measure it where that is wanted."""
-        options = self.options(arm, seed)
-        kept = {name: self.config[name] for name in ("birds", "explained")}
-        key = {"data": json.dumps(kept, sort_keys=True), "config": chosen_options(options)}
-        if (stored := self.store.get(key)) is not None or not wanted:
-            return stored
+    def run(self, job: Job) -> dict[str, Json]:
+        """Train an arm and measure it; a training that was stopped goes on."""
         birds = held_out(generate_birds(self.folder / "birds", **self.config["birds"]))
-        out = self.folder / hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]
-        train(birds, out, options, cache=self.folder / "cache", resume=True, observer=LineObserver())
+        out = self.folder / hashlib.sha256(json.dumps(self.key(job)).encode()).hexdigest()[:12]
+        train(birds, out, self.options(job), cache=self.cache, resume=True, observer=LineObserver())
         if has_held_out_rows(out):  # a quick run has too few
-            fit_decisions(out, cache=self.folder / "cache")
+            fit_decisions(out, cache=self.cache)
         found = self.measure(out)
-        self.store.add(key, found)
         shutil.rmtree(out)
         return found
 
@@ -174,7 +174,7 @@ class Bench:
 
     def training_pictures(self, run: Path, reader: EvidenceReader) -> Callable[[str], ClassPictures]:
         """Return what gives the training pictures of a species; each is read once."""
-        images = load_images(run, reader, self.folder / "cache")
+        images = load_images(run, reader, self.cache)
 
         @functools.cache
         def of(species: str) -> ClassPictures:
